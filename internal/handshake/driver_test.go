@@ -242,7 +242,7 @@ func TestHandshakeFailures(t *testing.T) {
 		{
 			name:   "no certificate",
 			setup:  func(_, s *tls.Config) { s.Certificates = nil },
-			server: 0x150,
+			server: 0x170,
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
