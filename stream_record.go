@@ -42,10 +42,10 @@ type streamCredit struct {
 	token    *creditToken // set while the runtime watches for the last reference
 }
 
-// A creditToken hands back the credit of one retired stream, once.
+// A creditToken hands back the credit of one retired stream, once. It must not lead to the
+// stream or to the streams map: the runtime holds it until the stream is collected.
 type creditToken struct {
-	streams *streamsMap
-	typ     protocol.StreamType
+	dropped *atomic.Int64 // one of streamsMap.dropped
 	used    atomic.Bool
 }
 
@@ -156,7 +156,7 @@ func (r *streamRecord) retireCreditLocked() {
 		r.streams.incoming[r.id.Type()].returnCredit()
 		return
 	}
-	r.credit.token = &creditToken{streams: r.streams, typ: r.id.Type()}
+	r.credit.token = &creditToken{dropped: &r.streams.dropped[r.id.Type()]}
 }
 
 // watchForLastReference makes the runtime hand back the credit of a retired stream that the
@@ -174,13 +174,11 @@ func (t *creditToken) use() bool { return t.used.CompareAndSwap(false, true) }
 // the loop's channels. The credit goes out with the loop's next turn, see creditDeadline.
 func (t *creditToken) unreachable() {
 	if t.use() {
-		t.streams.dropped[t.typ].Add(1)
+		t.dropped.Add(1)
 	}
 }
 
-// A list of streams with frames of their own to send, and another of those with states to
-// report. Both are intrusive: a stream is at most once in each.
-
+// pendingLink makes pendingList intrusive: a stream is at most once in it.
 type pendingLink struct {
 	next   *streamRecord
 	queued bool

@@ -52,6 +52,7 @@ type Driver struct {
 	closed         bool
 	err            error
 	ticketData     []byte // client: what to store with sessions
+	tickets        int    // client: how many have come
 }
 
 // New returns a Driver that is yet to be started.

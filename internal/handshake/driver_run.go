@@ -64,9 +64,12 @@ func (d *Driver) feedPostHandshake(m *message, piece []byte) error {
 		// early_data extension with any other value as a connection error of type PROTOCOL_VIOLATION."
 		return cryptoFrameError(qerr.ProtocolViolation, "max_early_data_size is not 0xffffffff")
 	}
-	err := d.conn.HandleData(tls.QUICEncryptionLevelApplication, m.body)
+	msg := m.body
 	m.body = nil
-	return err
+	if d.tickets++; d.tickets > maxSessionTickets {
+		return nil
+	}
+	return d.conn.HandleData(tls.QUICEncryptionLevelApplication, msg)
 }
 
 // checkMessage finds faults in the part of a message that was received so far that TLS does not find or

@@ -20,7 +20,10 @@ const (
 	// maxPostHandshakeMessage bounds a message after the handshake, header included. At the limit the
 	// connection is closed with CRYPTO_BUFFER_EXCEEDED.
 	maxPostHandshakeMessage = 64 << 10
-	extensionEarlyData      = 42
+	// maxSessionTickets bounds the tickets of a connection that a client looks at; the others are ignored.
+	// crypto/tls takes 16 and ends the connection at the next one.
+	maxSessionTickets  = 16
+	extensionEarlyData = 42
 	// onlyEarlyDataSize is the one max_early_data_size of QUIC (RFC 9001, Section 4.6.1).
 	onlyEarlyDataSize = 0xffffffff
 )

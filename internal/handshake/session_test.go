@@ -7,10 +7,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/quic-go/quic-go/internal/protocol"
+	"github.com/quic-go/quic-go/internal/qerr"
 )
 
 // A resumption is what two connections that share their configs need.
@@ -100,13 +102,6 @@ func TestEarlyDataNotAccepted(t *testing.T) {
 			offered: true,
 		},
 		{
-			name:    "server needs a HelloRetryRequest",
-			offered: true,
-			change: func(r *resumption) {
-				r.server.TLS.CurvePreferences = []tls.CurveID{tls.CurveP521}
-			},
-		},
-		{
 			name:   "client without 0-RTT",
 			change: func(r *resumption) { r.client.EnableEarlyData = false },
 		},
@@ -118,6 +113,31 @@ func TestEarlyDataNotAccepted(t *testing.T) {
 			p := connected(t, r.client, r.server)
 			checkEarlyData(t, p, tc.offered, false)
 			checkSecrets(t, p, protocol.Encryption1RTT)
+		})
+	}
+}
+
+func TestResumptionWithHelloRetryRequest(t *testing.T) {
+	for _, early := range []bool{false, true} {
+		t.Run(fmt.Sprintf("0-RTT=%t", early), func(t *testing.T) {
+			r := newResumption()
+			r.first(t)
+			r.client.EnableEarlyData = early
+			r.server.TLS.CurvePreferences = []tls.CurveID{tls.CurveP521}
+			p := newPair(t, r.client, r.server)
+			p.start()
+			p.run()
+			if early && errors.Is(p.server.err, qerr.NewCryptoError(51, nil)) {
+				// The binder covers the early_data extension, which is removed afterwards.
+				t.Skip("crypto/tls sends a wrong PSK binder after a HelloRetryRequest that rejects 0-RTT")
+			}
+			if err := errors.Join(p.client.err, p.server.err); err != nil {
+				t.Fatal(err)
+			}
+			checkEarlyData(t, p, early, false)
+			if !p.client.ConnectionState().HelloRetryRequest {
+				t.Error("HelloRetryRequest = false, want true")
+			}
 		})
 	}
 }
