@@ -117,7 +117,8 @@ func (s *SendStream) write(p []byte, limit func(int) int) (n int, err error) {
 		}
 		allowed := int(take)
 		if limit != nil {
-			if allowed, err = s.askLimit(int(take), limit); err != nil {
+			allowed = s.askLimit(int(take), limit)
+			if err := s.writeError(); err != nil {
 				return n, err
 			}
 		}
@@ -136,10 +137,10 @@ func (s *SendStream) write(p []byte, limit func(int) int) (n int, err error) {
 
 // askLimit calls the limiter of WriteWithLimit, without the lock. The caller holds the write
 // token, so room can only have grown.
-func (s *SendStream) askLimit(n int, limit func(int) int) (int, error) {
+func (s *SendStream) askLimit(n int, limit func(int) int) int {
 	s.mu.Unlock()
 	defer s.mu.Lock()
-	return min(max(limit(n), 0), n), nil
+	return min(max(limit(n), 0), n)
 }
 
 // writeError returns why nothing can be written now.
@@ -179,6 +180,7 @@ func (s *SendStream) waitForSpace(n protocol.ByteCount) {
 		s.space.wait(&s.mu, &s.deadline)
 	}
 	s.wanted = 0
+	s.reschedule()
 }
 
 // wakeWriter wakes the waiting writer if it is worth it.

@@ -3,6 +3,8 @@
 package quic
 
 import (
+	"slices"
+
 	"github.com/quic-go/quic-go/internal/protocol"
 	"github.com/quic-go/quic-go/internal/recovery"
 	"github.com/quic-go/quic-go/internal/wire"
@@ -73,7 +75,7 @@ func (s *SendStream) appendFrame(b []byte, limit int, recs []recovery.Record, cr
 	}
 	b = wire.AppendStreamHeader(b, s.rec.id, off, n, fin, hasLen)
 	start := len(b)
-	b = b[:start+n]
+	b = slices.Grow(b, n)[:start+n]
 	s.buf.CopyTo(b[start:], off)
 	recs = append(recs, recovery.Record{Kind: recordStream, StreamID: s.rec.id, Offset: off, Length: length, Fin: fin})
 	if n > 0 {
