@@ -27,12 +27,11 @@ func (r *newReno) OnAcked(a AckedBatch) {
 	r.acked += r.slowStart(a.Bytes)
 	// "A sender in congestion avoidance uses an Additive Increase Multiplicative Decrease
 	// (AIMD) approach that MUST limit the increase to the congestion window to at most one
-	// maximum datagram size for each congestion window that is acknowledged." RFC 9002,
-	// Section 7.3.3.
+	// maximum datagram size for each congestion window that is acknowledged."
+	// RFC 9002, Section 7.3.3.
 	if r.acked >= r.size {
-		r.acked -= r.size
+		r.acked = min(r.acked-r.size, r.size)
 		r.set(r.size + r.mtu)
-		r.acked = min(r.acked, r.size)
 	}
 }
 

@@ -115,9 +115,8 @@ func (w *window) collapse() {
 	w.noteState()
 }
 
-// setMTU: "If the maximum datagram size is decreased in order to complete the handshake, the
-// congestion window SHOULD be set to the new initial congestion window." RFC 9002, Section
-// 7.2. Until the first reduction a larger MTU raises the initial window as well.
+// setMTU: "If the maximum datagram size changes during the connection, the initial congestion
+// window SHOULD be recalculated with the new size." RFC 9002, Section 7.2.
 func (w *window) setMTU(mtu protocol.ByteCount) {
 	if mtu <= 0 {
 		panic("BUG: congestion window for packets without size")
