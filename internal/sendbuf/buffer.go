@@ -125,9 +125,7 @@ func (b *Buffer) Lost(off, n protocol.ByteCount) {
 	b.lost.Add(off, end)
 	i := sort.Search(b.acked.Len(), func(i int) bool { return b.acked.At(i).End > off })
 	for ; i < b.acked.Len() && b.acked.At(i).Start < end; i++ {
-		r := b.acked.At(i)
-		// What overlaps the range only in part was not lost outside of it either.
-		b.lost.Remove(r.Start, r.End)
+		b.lost.Remove(b.acked.At(i).Start, b.acked.At(i).End)
 	}
 }
 
