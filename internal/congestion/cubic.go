@@ -177,7 +177,7 @@ func (c *cubic) reduce(now monotime.Time) {
 	}
 	c.curve.epoch = 0
 	c.fraction = 0
-	c.startRecovery(now, protocol.ByteCount(cwnd*cubicBeta))
+	c.startRecovery(now, c.size*7/10) // cubicBeta, without rounding errors
 }
 
 // OnSpurious undoes the latest reduction once every packet whose loss caused or followed it

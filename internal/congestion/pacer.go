@@ -59,9 +59,9 @@ func (p *Pacer) NextSend(now monotime.Time, rate uint64, mtu protocol.ByteCount)
 		return 0
 	}
 	batch := min(max(mtu, bytesIn(protocol.TimerGranularity, rate)), burst(rate, mtu))
-	// The missing bytes are at most 2*maxBurst, so that the product fits 64 bits.
+	// At least 1, and since at most 2*maxBurst bytes are missing the product fits 64 bits.
 	missing := uint64(batch-p.level)*uint64(time.Second) - p.fraction
-	return p.last.Add(time.Duration((missing + rate - 1) / rate))
+	return p.last.Add(time.Duration((missing-1)/rate + 1))
 }
 
 // fill adds what came in since the last call.
