@@ -8,8 +8,8 @@ import (
 	"github.com/quic-go/quic-go/internal/rangeset"
 )
 
-// maxIdleChunkList is the capacity of the list of chunks that an idle Buffer may keep.
-const maxIdleChunkList = 64
+// maxIdleChunkList is the capacity of the list of chunks that an idle Buffer may keep; it suffices for 1 MiB.
+const maxIdleChunkList = 80
 
 // A Buffer holds what was written and is not acknowledged. The zero value is empty.
 //
