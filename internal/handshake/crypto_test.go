@@ -1,8 +1,7 @@
-//go:build unfinished
-
 package handshake
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"testing"
@@ -44,6 +43,17 @@ func stopped(t *testing.T) *pair {
 func complete(t *testing.T) *pair {
 	t.Helper()
 	return connected(t, clientParams(clientTLS()), serverParams(serverTLS()))
+}
+
+// renameParameters gives the quic_transport_parameters extension in flight the number it had in drafts.
+func renameParameters(t *testing.T, flight []byte, value string) []byte {
+	t.Helper()
+	extension := append([]byte{0x00, 0x39, 0, byte(len(value))}, value...)
+	if !bytes.Contains(flight, extension) {
+		t.Fatal("no transport parameters found")
+	}
+	renamed := append([]byte{0xff, 0xa5}, extension[2:]...)
+	return bytes.Replace(flight, extension, renamed, 1)
 }
 
 func TestFaultsInCrypto(t *testing.T) {
@@ -212,6 +222,29 @@ func TestFaultsInCrypto(t *testing.T) {
 				return p.server.HandleCrypto(protocol.EncryptionInitial, 0, hello)
 			},
 			code: qerr.ProtocolViolation,
+		},
+		{
+			name: "ClientHello without transport parameters", // RFC 9001, Section 8.2
+			fault: func(t *testing.T) error {
+				p := newPair(t, clientParams(clientTLS()), serverParams(serverTLS()))
+				p.start()
+				_, hello := p.client.unsent(protocol.EncryptionInitial)
+				return p.server.HandleCrypto(protocol.EncryptionInitial, 0, renameParameters(t, hello, "client parameters"))
+			},
+			code: 0x16d,
+		},
+		{
+			name: "EncryptedExtensions without transport parameters", // RFC 9001, Section 8.2
+			fault: func(t *testing.T) error {
+				p := stopped(t)
+				_, hello := p.server.unsent(protocol.EncryptionInitial)
+				if err := p.client.HandleCrypto(protocol.EncryptionInitial, 0, hello); err != nil {
+					t.Fatal(err)
+				}
+				_, rest := p.server.unsent(protocol.EncryptionHandshake)
+				return p.client.HandleCrypto(protocol.EncryptionHandshake, 0, renameParameters(t, rest, "server parameters"))
+			},
+			code: 0x16d,
 		},
 		{
 			name: "unknown message",

@@ -1,5 +1,3 @@
-//go:build unfinished
-
 // Package handshake drives the TLS handshake of a connection and makes address validation tokens.
 //
 // A Driver wraps a crypto/tls QUICConn (RFC 9001, Section 4). It is given CRYPTO data and reports what

@@ -1,5 +1,3 @@
-//go:build unfinished
-
 package handshake
 
 import (
@@ -48,7 +46,6 @@ type Driver struct {
 	next   int
 
 	needParameters bool // TLS waits for SetTransportParameters
-	complete       bool
 	closed         bool
 	err            error
 	ticketData     []byte // client: what to store with sessions

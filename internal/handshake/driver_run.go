@@ -1,5 +1,3 @@
-//go:build unfinished
-
 package handshake
 
 import (
@@ -142,7 +140,6 @@ func (d *Driver) drain() error {
 		case tls.QUICRejectedEarlyData:
 			d.emit(Event{Kind: EventEarlyDataRejected})
 		case tls.QUICHandshakeDone:
-			d.complete = true
 			d.emit(Event{Kind: EventHandshakeComplete})
 		case tls.QUICResumeSession:
 			d.resumeSession(e.SessionState)

@@ -1,5 +1,3 @@
-//go:build unfinished
-
 package handshake
 
 import (
@@ -93,7 +91,10 @@ func (d *Driver) now() time.Time {
 
 // storeSession puts a session with our entry into the client's cache.
 func (d *Driver) storeSession(s *tls.SessionState) error {
-	if d.ticketData == nil {
+	// A server that sends HelloRetryRequest is likely to do so again and then rejects 0-RTT (RFC 8446, Section
+	// 4.2.10). Worse, crypto/tls (Go 1.26) answers with a PSK binder that covers the early_data extension which
+	// it then leaves out, so that the handshake fails with decrypt_error.
+	if d.ticketData == nil || d.conn.ConnectionState().HelloRetryRequest {
 		s.EarlyData = false
 	}
 	e := extra{version: d.p.Version, data: d.ticketData}

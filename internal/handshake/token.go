@@ -1,8 +1,8 @@
-//go:build unfinished
-
 package handshake
 
 import (
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
@@ -37,9 +37,10 @@ const (
 	tokenHeadLen       = 1 + 4 + 8 + addrKeyLen // kind, version, issue time, address
 	retryPlainLen      = tokenHeadLen + 2*(1+protocol.MaxConnectionIDLen)
 	newPlainLen        = tokenHeadLen + 8 // RTT
-	tokenOverhead      = xaesNonceLen + xaesOverhead
-	RetryTokenLen      = tokenOverhead + retryPlainLen
-	NewTokenLen        = tokenOverhead + newPlainLen
+	RetryTokenLen      = tokenSaltLen + retryPlainLen + tokenTagLen
+	NewTokenLen        = tokenSaltLen + newPlainLen + tokenTagLen
+	tokenSaltLen       = 16
+	tokenTagLen        = 16
 	addrKeyLen         = 16 + 2
 	maxEncodableRTT    = time.Hour
 	tokenKeyDerivation = "quic address validation token"
@@ -66,19 +67,15 @@ type Token struct {
 }
 
 // A TokenGenerator makes and opens tokens. It is safe for concurrent use.
-type TokenGenerator struct{ aead *xaes }
+type TokenGenerator struct{ secret []byte }
 
 // NewTokenGenerator returns a TokenGenerator that uses key.
 func NewTokenGenerator(key TokenProtectorKey) (*TokenGenerator, error) {
-	derived, err := hkdf.Key(sha256.New, key[:], nil, tokenKeyDerivation, xaesKeyLen)
+	secret, err := hkdf.Extract(sha256.New, key[:], nil)
 	if err != nil {
 		return nil, err
 	}
-	aead, err := newXAES((*[xaesKeyLen]byte)(derived))
-	if err != nil {
-		return nil, err
-	}
-	return &TokenGenerator{aead: aead}, nil
+	return &TokenGenerator{secret: secret}, nil
 }
 
 // NewRetryToken returns the token of a Retry packet with Source Connection ID retrySrc that answers an Initial
@@ -104,11 +101,16 @@ func (g *TokenGenerator) Decode(b []byte) (Token, error) {
 	if len(b) != RetryTokenLen && len(b) != NewTokenLen {
 		return Token{}, ErrInvalidToken
 	}
-	plain, err := g.aead.open(make([]byte, 0, retryPlainLen), (*[xaesNonceLen]byte)(b), b[xaesNonceLen:])
+	salt := [tokenSaltLen]byte(b)
+	aead, nonce, err := g.protection(salt)
+	if err != nil {
+		return Token{}, err
+	}
+	plain, err := aead.Open(make([]byte, 0, retryPlainLen), nonce, b[tokenSaltLen:], nil)
 	if err != nil {
 		return Token{}, ErrInvalidToken
 	}
-	t := Token{ID: [16]byte(b), IsRetry: plain[0] == tokenRetry}
+	t := Token{ID: salt, IsRetry: plain[0] == tokenRetry}
 	t.Version = protocol.Version(binary.BigEndian.Uint32(plain[1:]))
 	t.Issued = time.Unix(0, int64(binary.BigEndian.Uint64(plain[5:])))
 	t.addr = addrKey(plain[13:])
@@ -144,11 +146,31 @@ func (t *Token) fresh(now time.Time, maxAge time.Duration) bool {
 }
 
 func (g *TokenGenerator) seal(plain []byte) ([]byte, error) {
-	var nonce [xaesNonceLen]byte
-	rand.Read(nonce[:])
-	b := make([]byte, xaesNonceLen, xaesNonceLen+len(plain)+xaesOverhead)
-	copy(b, nonce[:])
-	return g.aead.seal(b, &nonce, plain)
+	var salt [tokenSaltLen]byte
+	rand.Read(salt[:])
+	aead, nonce, err := g.protection(salt)
+	if err != nil {
+		return nil, err
+	}
+	b := append(make([]byte, 0, tokenSaltLen+len(plain)+tokenTagLen), salt[:]...)
+	return aead.Seal(b, nonce, plain, nil), nil
+}
+
+// protection returns what protects the token with the given salt: AES-256-GCM with a key and a nonce of its own.
+// With one key for all tokens, random nonces of 12 bytes would repeat too soon: the key is in use for
+// years, on many servers.
+func (g *TokenGenerator) protection(salt [tokenSaltLen]byte) (aead cipher.AEAD, nonce []byte, err error) {
+	const keyLen, nonceLen = 32, 12
+	derived, err := hkdf.Expand(sha256.New, g.secret, tokenKeyDerivation+string(salt[:]), keyLen+nonceLen)
+	if err != nil {
+		return nil, nil, err
+	}
+	block, err := aes.NewCipher(derived[:keyLen])
+	if err != nil {
+		return nil, nil, err
+	}
+	aead, err = cipher.NewGCM(block)
+	return aead, derived[keyLen:], err
 }
 
 func appendTokenHead(b []byte, kind byte, now time.Time, v protocol.Version, addr net.Addr) []byte {

@@ -1,10 +1,7 @@
-//go:build unfinished
-
 package handshake
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"math/rand/v2"
 	"net"
@@ -46,20 +43,6 @@ func newToken(t testing.TB, g *TokenGenerator) []byte {
 		t.Fatal(err)
 	}
 	return b
-}
-
-// The test vectors of the C2SP specification of XAES-256-GCM.
-func TestXAESVector(t *testing.T) {
-	x, err := newXAES((*[xaesKeyLen]byte)(bytes.Repeat([]byte{1}, xaesKeyLen)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	nonce := [xaesNonceLen]byte([]byte("ABCDEFGHIJKLMNOPQRSTUVWX"))
-	got, err := x.seal(nil, &nonce, []byte("XAES-256-GCM"))
-	const want = "ce546ef63c9cc60765923609b33a9a1974e96e52daf2fcf7075e2271"
-	if err != nil || hex.EncodeToString(got) != want {
-		t.Errorf("seal = %x, %v, want %s, nil", got, err, want)
-	}
 }
 
 func TestRetryTokenRoundTrip(t *testing.T) {
