@@ -1,0 +1,125 @@
+package archtest
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"go/ast"
+	"go/build/constraint"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+// A Violation is one offence against a rule.
+type Violation struct {
+	Path string
+	Line int
+	Text string
+}
+
+// String returns the violation in the form of a compiler message.
+func (v Violation) String() string { return fmt.Sprintf("%s:%d: %s", v.Path, v.Line, v.Text) }
+
+// A source is one parsed Go file.
+type source struct {
+	path, dir string // slash separated, relative to the module; dir is "." for the root
+	test      bool   // *_test.go
+	lines     int
+	fset      *token.FileSet
+	file      *ast.File
+
+	violations []Violation
+}
+
+func (s *source) report(pos token.Pos, format string, args ...any) {
+	s.violations = append(s.violations, Violation{s.path, s.line(pos), fmt.Sprintf(format, args...)})
+}
+
+// line returns the line of pos, or 1 for token.NoPos.
+func (s *source) line(pos token.Pos) int { return max(s.fset.Position(pos).Line, 1) }
+
+func (s *source) base() string { return path.Base(s.path) }
+
+// Check returns the violations of all Go files in fsys, the root directory of the module, in
+// the order of their positions.
+func Check(fsys fs.FS) ([]Violation, error) {
+	var violations []Violation
+	packages := make(map[string][]*source)
+	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return skipDir(name)
+		}
+		if path.Ext(name) != ".go" {
+			return nil
+		}
+		s, err := parse(fsys, name)
+		if err != nil || s == nil {
+			return err
+		}
+		for _, rule := range []func(*source){checkImports, checkSizes, checkNesting, checkClock, checkComments} {
+			rule(s)
+		}
+		violations = append(violations, s.violations...)
+		packages[s.dir] = append(packages[s.dir], s)
+		return nil
+	})
+	for dir, sources := range packages {
+		violations = append(violations, checkDoc(dir, sources)...)
+	}
+	slices.SortFunc(violations, func(a, b Violation) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Text, b.Text))
+	})
+	return violations, err
+}
+
+// skipDir passes over what the go command does not build either.
+func skipDir(name string) error {
+	base := path.Base(name)
+	if name != "." && (strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") || base == "testdata") {
+		return fs.SkipDir
+	}
+	return nil
+}
+
+// parse returns nil for generated files and drafts.
+func parse(fsys fs.FS, name string) (*source, error) {
+	text, err := fs.ReadFile(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	s := &source{
+		path: name, dir: path.Dir(name), test: strings.HasSuffix(name, "_test.go"),
+		lines: bytes.Count(text, []byte("\n")), fset: token.NewFileSet(),
+	}
+	s.file, err = parser.ParseFile(s.fset, name, text, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		return nil, err
+	}
+	if ast.IsGenerated(s.file) || isDraft(s.file) {
+		return nil, nil
+	}
+	return s, nil
+}
+
+// isDraft reports whether f builds only with the tag "unfinished".
+func isDraft(f *ast.File) bool {
+	for _, group := range f.Comments {
+		for _, c := range group.List {
+			if c.Pos() > f.Package || !constraint.IsGoBuild(c.Text) {
+				continue
+			}
+			x, err := constraint.Parse(c.Text)
+			if err == nil && !x.Eval(func(tag string) bool { return tag != "unfinished" }) && x.Eval(func(string) bool { return true }) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,77 @@
+package archtest
+
+import (
+	"go/ast"
+	"path"
+	"slices"
+	"strconv"
+)
+
+// clockReaders are the directories, with "/..." for those below too, and the files that may
+// read the clock or start timers. All other code receives now as an argument.
+var clockReaders = []string{
+	"connection_loop.go", "stream_deadline.go", // the loop, and the waits of Read and Write
+	"transport.go", "listener.go", "server_initial.go", "client.go", // no loop calls them
+	"internal/handshake/session.go", // crypto/tls reads it too, for the age of tickets
+	"internal/monotime", "internal/udp", "http3",
+	"testutils/...", "internal/netsim", "internal/quictest", "integrationtests/...", "interop/...", "example/...", "fuzzing/...",
+}
+
+// clockFunctions are what only clockReaders call, by import path.
+var clockFunctions = map[string][]string{
+	"time":                        {"Now", "Since", "Until", "NewTimer", "NewTicker", "AfterFunc", "After", "Tick", "Sleep"},
+	module + "/internal/monotime": {"Now"},
+}
+
+func checkClock(s *source) {
+	if s.test {
+		s.checkSleep()
+		return
+	}
+	readsClock := slices.ContainsFunc(clockReaders, func(p string) bool { return p == s.path || covers(p, s.dir) })
+	if readsClock {
+		return
+	}
+	for name, functions := range clockFunctions {
+		s.forbid(name, functions, "%s.%s outside the files that may read the clock")
+	}
+}
+
+// checkSleep: outside a bubble of testing/synctest a test that sleeps is slow or flaky.
+func (s *source) checkSleep() {
+	if s.importName("testing/synctest") == "" {
+		s.forbid("time", []string{"Sleep"}, "%s.%s in a test file without testing/synctest")
+	}
+}
+
+// forbid reports every use of the given functions of the package name.
+func (s *source) forbid(name string, functions []string, format string) {
+	local := s.importName(name)
+	if local == "" {
+		return
+	}
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		sel, ok := n.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		if x, ok := sel.X.(*ast.Ident); ok && x.Name == local && slices.Contains(functions, sel.Sel.Name) {
+			s.report(sel.Pos(), format, local, sel.Sel.Name)
+		}
+		return true
+	})
+}
+
+// importName returns the name by which the file refers to the package, "" if it does not.
+func (s *source) importName(name string) string {
+	for _, spec := range s.file.Imports {
+		if spec.Path.Value != strconv.Quote(name) {
+			continue
+		}
+		if spec.Name != nil {
+			return spec.Name.Name
+		}
+		return path.Base(name)
+	}
+	return ""
+}
