@@ -320,7 +320,7 @@ func TestParseInvariantHeader(t *testing.T) {
 	}
 }
 
-func TestHeadersDoNotAllocate(t *testing.T) {
+func TestPacketHeadersDoNotAllocate(t *testing.T) {
 	buf := make([]byte, 0, 200)
 	token := make([]byte, 50)
 	got := testing.AllocsPerRun(100, func() {
