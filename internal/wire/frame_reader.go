@@ -31,9 +31,11 @@ func (r *frameReader) bytes(n uint64) []byte {
 }
 
 func (r *frameReader) skipPadding() {
-	for len(r.b) > 0 && r.b[0] == byte(FrameTypePadding) {
-		r.b = r.b[1:]
+	n := 0
+	for n < len(r.b) && r.b[n] == byte(FrameTypePadding) {
+		n++
 	}
+	r.b = r.b[n:]
 }
 
 func (r *frameReader) fail() {

@@ -61,7 +61,7 @@ func (f *StreamFrame) MaybeSplitOffFrame(maxSize protocol.ByteCount, v protocol.
 	if f.Length(v) <= maxSize {
 		return nil, false
 	}
-	n := min(f.MaxDataLen(maxSize, v), f.DataLen())
+	n := f.MaxDataLen(maxSize, v)
 	if n == 0 {
 		return nil, true
 	}
