@@ -81,6 +81,15 @@ var (
 	ErrTransportClosed = &errTransportClosed{}
 )
 
+var (
+	errNoTLSConfig     = errors.New("quic: tls.Config not set")
+	errListenerSet     = errors.New("listener already set")
+	errNonQUICClosed   = errors.New("closed") // of ReadNonQUICPacket
+	errNoRemoteAddress = errors.New("quic: no remote address")
+	errNoConn          = errors.New("quic: Transport.Conn not set")
+	errConnectionIDUse = errors.New("quic: connection ID is in use")
+)
+
 type errServerClosed struct{}
 
 func (errServerClosed) Error() string { return "quic: server closed" }
@@ -101,8 +110,13 @@ func (e *errTransportClosed) Is(target error) bool {
 	return ok
 }
 
-// Unwrap returns net.ErrClosed and the cause.
-func (e *errTransportClosed) Unwrap() []error { return []error{net.ErrClosed, e.cause} }
+// Unwrap returns net.ErrClosed and, if there is one, the cause.
+func (e *errTransportClosed) Unwrap() []error {
+	if e.cause == nil {
+		return []error{net.ErrClosed}
+	}
+	return []error{net.ErrClosed, e.cause}
+}
 
 // StreamLimitReachedError is returned by OpenStream and OpenUniStream if the peer's stream
 // limit allows no further stream at the moment.

@@ -74,8 +74,9 @@ type TokenStore interface {
 
 // A ClientToken is a token of a server, to be shown to it on the next connection.
 type ClientToken struct {
-	data []byte
-	rtt  time.Duration
+	data    []byte
+	rtt     time.Duration // of the connection on which the server gave it
+	version protocol.Version
 }
 
 // ClientInfo describes a client that wants to connect.

@@ -1,0 +1,186 @@
+//go:build unfinished && conn
+
+package quic
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/quic-go/quic-go/internal/protocol"
+	"github.com/quic-go/quic-go/internal/udp"
+	"github.com/quic-go/quic-go/internal/wire"
+)
+
+const (
+	// readBatchSize is how many datagrams are taken from the socket at once.
+	readBatchSize = 32
+	// foreignDeadlinePause keeps the reader from spinning while somebody else sets read deadlines.
+	foreignDeadlinePause = time.Millisecond
+)
+
+// A packetHandler takes the datagrams with one of its connection IDs: *Conn and *closedConn.
+type packetHandler interface {
+	// handlePacket takes over p and its Buffer. It does not block.
+	handlePacket(p udp.Packet)
+}
+
+// read is the goroutine that reads from the socket.
+func (t *Transport) read() {
+	defer close(t.life.readerDone)
+	pkts := make([]udp.Packet, readBatchSize)
+	for {
+		n, err := t.conn.ReadBatch(pkts)
+		switch {
+		case err == nil:
+			t.dispatch(pkts[:n])
+			clear(pkts[:n])
+		case t.life.stopping.Load():
+			return
+		case isTimeout(err):
+			// Not our deadline, so nothing is wrong with the socket.
+			_ = t.conn.SetReadDeadline(time.Time{})
+			if t.life.stopping.Load() {
+				return // that may have been our deadline after all
+			}
+			time.Sleep(foreignDeadlinePause)
+		default:
+			logf(logErrors, "socket of a Transport: %v", err)
+			t.shutdown(&errTransportClosed{cause: err})
+			return
+		}
+	}
+}
+
+func isTimeout(err error) bool {
+	ne, ok := errors.AsType[net.Error](err)
+	return errors.Is(err, os.ErrDeadlineExceeded) || ok && ne.Timeout()
+}
+
+// dispatch hands out received datagrams. Runs of the same connection ID, as one peer sends them, cost
+// one look-up.
+func (t *Transport) dispatch(pkts []udp.Packet) {
+	var (
+		last    protocol.ConnectionID
+		handler packetHandler
+	)
+	for i := range pkts {
+		p := pkts[i]
+		if p.Data[0]&0xc0 == 0 {
+			t.nonQUIC.push(p)
+			continue
+		}
+		cid, err := wire.ParseDestinationConnectionID(p.Data, t.cidLen)
+		if err != nil {
+			// Too short, or of a version with longer connection IDs.
+			t.enqueueUnmatched(p)
+			continue
+		}
+		if cid != last {
+			last, handler = cid, t.lookup(cid)
+		}
+		if handler != nil {
+			handler.handlePacket(p)
+		} else {
+			t.enqueueUnmatched(p)
+		}
+	}
+}
+
+// enqueueUnmatched leaves the datagram of no connection to the worker, if it can be of interest.
+func (t *Transport) enqueueUnmatched(p udp.Packet) {
+	if len(p.Data) < minStatelessReset || !t.awaits(wire.IsLongHeader(p.Data[0])) {
+		p.Buffer.Release()
+		return
+	}
+	t.enqueue(work{p: p})
+}
+
+// awaits reports whether there is anything to do about datagrams of no connection.
+func (t *Transport) awaits(longHeader bool) bool {
+	t.table.mu.RLock()
+	defer t.table.mu.RUnlock()
+	switch {
+	case len(t.table.byResetToken) > 0:
+		return true
+	case longHeader:
+		return t.table.listener != nil
+	}
+	return t.resets.enabled
+}
+
+// handleUnmatched is what the worker does about a datagram of no connection. It reports whether it has taken
+// over the Buffer.
+func (t *Transport) handleUnmatched(p *udp.Packet) bool {
+	cid, err := wire.ParseDestinationConnectionID(p.Data, t.cidLen)
+	if err == nil {
+		// A datagram before it may have opened the connection.
+		if h := t.lookup(cid); h != nil {
+			h.handlePacket(*p)
+			return true
+		}
+	}
+	// RFC 9000, Section 10.3.1: "An endpoint detects a potential Stateless Reset using the trailing 16 bytes of
+	// the UDP datagram", whatever its first bytes look like.
+	if c := t.isStatelessReset(p.Data); c != nil {
+		c.destroy(&StatelessResetError{})
+		return false
+	}
+	if !wire.IsLongHeader(p.Data[0]) {
+		t.sendStatelessReset(p, cid)
+		return false
+	}
+	if l := t.currentListener(); l != nil {
+		return l.handlePacket(p)
+	}
+	return false
+}
+
+// nonQUICQueue holds the packets for ReadNonQUICPacket, at most protocol.MaxNonQUICPackets. It drops what comes
+// while it is full, or before the first call.
+type nonQUICQueue struct {
+	packets atomic.Pointer[chan udp.Packet]
+}
+
+func (q *nonQUICQueue) open() <-chan udp.Packet {
+	if c := q.packets.Load(); c != nil {
+		return *c
+	}
+	c := make(chan udp.Packet, protocol.MaxNonQUICPackets)
+	q.packets.CompareAndSwap(nil, &c)
+	return *q.packets.Load()
+}
+
+func (q *nonQUICQueue) push(p udp.Packet) {
+	if c := q.packets.Load(); c != nil {
+		select {
+		case *c <- p:
+			return
+		default:
+		}
+	}
+	p.Buffer.Release()
+}
+
+// ReadNonQUICPacket reads a packet that is not QUIC's: one whose first two bits are zero. What does not fit in b
+// is lost. Such packets are kept only after the first call, and only some.
+func (t *Transport) ReadNonQUICPacket(ctx context.Context, b []byte) (int, net.Addr, error) {
+	if err := t.init(); err != nil {
+		if t.closedErr() != nil {
+			err = errNonQUICClosed
+		}
+		return 0, nil, err
+	}
+	select {
+	case p := <-t.nonQUIC.open():
+		defer p.Buffer.Release()
+		return copy(b, p.Data), p.Remote.NetAddr(), nil
+	case <-t.life.ended:
+		return 0, nil, errNonQUICClosed
+	case <-ctx.Done():
+		return 0, nil, ctx.Err()
+	}
+}
