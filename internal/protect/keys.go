@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/quic-go/quic-go/internal/protocol"
+	"github.com/quic-go/quic-go/internal/wire"
 )
 
 // Overhead is the length of the authentication tag, by which Seal makes a packet longer.
@@ -159,7 +160,7 @@ func openHeader(hp masker, pkt []byte, pnOffset int, largest protocol.PacketNumb
 		return Opened{}, 0, ErrTooShort
 	}
 	truncated, pnLen := unprotectHeader(hp, pkt, pnOffset)
-	pn := decodePacketNumber(largest, protocol.PacketNumber(truncated), pnLen)
+	pn := wire.DecodePacketNumber(largest, protocol.PacketNumber(truncated), pnLen)
 	return Opened{PN: pn, PNLen: pnLen, First: pkt[0]}, pnOffset + pnLen, nil
 }
 

@@ -169,7 +169,7 @@ func (k *OneRTT) Open(now monotime.Time, pkt []byte, pnOffset int, largest proto
 	}
 	k.lastPTO = pto
 	if r.prev != nil && !r.prevUntil.IsZero() && now.After(r.prevUntil) {
-		r.prev = nil
+		r.prev, r.scratch = nil, nil
 	}
 	res, payload, err := openHeader(r.hp, pkt, pnOffset, largest)
 	if err != nil {
