@@ -11,7 +11,8 @@ import (
 // read the clock or start timers. All other code receives now as an argument.
 var clockReaders = []string{
 	"connection_loop.go", "stream_deadline.go", // the loop, and the waits of Read and Write
-	"transport.go", "listener.go", "server_initial.go", "client.go", // no loop calls them
+	// Transport, listener and dialing: no loop calls them.
+	"transport.go", "transport_read.go", "conn_table.go", "zero_rtt_queue.go", "listener.go", "server_initial.go", "client.go",
 	"internal/handshake/session.go", // crypto/tls reads it too, for the age of tickets
 	"internal/monotime", "internal/udp", "http3",
 	"testutils/...", "internal/netsim", "internal/quictest", "integrationtests/...", "interop/...", "example/...", "fuzzing/...",

@@ -1,0 +1,48 @@
+# Targets for contributors; see CONTRIBUTING.md. .ci/run is what every change must pass.
+GO ?= go
+FUZZTIME ?= 10s
+CROSS = linux/amd64 linux/386 linux/arm64 darwin/arm64 windows/amd64 freebsd/amd64
+
+.PHONY: check full fmt vet staticcheck archtest test race cross fuzz
+
+# check is for the minutes between two edits.
+check: fmt vet staticcheck archtest
+	$(GO) test -race -short ./...
+
+# full is for the hour before a release.
+full: fmt vet staticcheck test race cross fuzz
+	$(GO) test -count=3 ./...
+
+fmt:
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "these files need gofmt"; exit 1; }
+
+vet:
+	$(GO) vet ./...
+
+staticcheck:
+	@if command -v staticcheck >/dev/null; then staticcheck ./...; else echo "staticcheck is not installed, left out"; fi
+
+archtest:
+	$(GO) test ./internal/archtest
+
+test:
+	$(GO) test ./...
+
+race:
+	$(GO) test -race ./...
+
+cross:
+	@set -e; for target in $(CROSS); do \
+		echo "build $$target"; \
+		GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) build ./...; \
+		GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) vet ./...; \
+	done
+
+# fuzz runs every fuzz target of the module for FUZZTIME each.
+fuzz:
+	@set -e; for dir in $$(grep -rl --include=*_test.go '^func Fuzz' . | xargs -n 1 dirname | sort -u); do \
+		for target in $$($(GO) test -list '^Fuzz' $$dir | grep '^Fuzz' || true); do \
+			echo "fuzz $$dir $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir; \
+		done; \
+	done
