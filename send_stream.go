@@ -4,7 +4,6 @@ package quic
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -55,54 +54,53 @@ type SendStream struct {
 type streamContext struct {
 	context.Context
 	cancel context.CancelCauseFunc
-	ended  bool // guarded by SendStream.mu
 }
 
 func (s *SendStream) init(r *streamRecord) {
 	s.rec = r
 	s.node.urgency, s.node.incremental = defaultUrgency, true
 	s.window.Raise(r.streams.initialSendLimit(r.id))
-	s.states.enter(r, SendStateReady)
+	s.states.enter(SendStateReady)
+	s.states.publish(r)
 }
 
 // StreamID returns the stream ID.
 func (s *SendStream) StreamID() StreamID { return s.rec.id }
 
-// Write writes p to the stream. It returns when all of p but less than a packet is on its way,
-// or earlier with the number of bytes that were taken and the reason: the write
-// deadline, Close, CancelWrite, the peer's CancelRead or the end of the connection.
+// Write writes p to the stream. It blocks until all of p is on its way or waits in a bounded buffer
+// within the limits of flow control. It returns early with the number of bytes that were taken and
+// the reason: the write deadline, Close (ErrStreamClosed), a cancellation by either side (a
+// *StreamError) or the end of the connection.
 func (s *SendStream) Write(p []byte) (int, error) { return s.WriteWithLimit(p, nil) }
 
 // WriteWithLimit is like Write, but asks limit before it takes bytes: limit is called with the
 // number of bytes that could be taken now and returns how many of them may be. If it allows fewer,
 // WriteWithLimit takes these and returns ErrWriteLimitReached. A nil limit allows everything.
-// limit is called without a lock held.
+// limit is called without a lock held; it must not write to the same stream.
 func (s *SendStream) WriteWithLimit(p []byte, limit func(int) int) (int, error) {
 	s.mu.Lock()
 	for s.writing {
 		s.token.wait(&s.mu, nil) // the writer watches the deadline and the end for all
 	}
 	s.writing = true
-	s.mu.Unlock()
-	defer s.releaseToken()
-	n, err := s.write(p, limit)
-	if err != nil && !errors.Is(err, errDeadline) && !errors.Is(err, ErrWriteLimitReached) {
-		s.rec.applicationLetGo()
-	}
+	n := 0
+	var err error
+	defer func() { // also if limit panics
+		s.writing = false
+		s.token.wake()
+		// Credit of the connection that is not used after all is for the next writer.
+		s.unlockAndWake(n > 0 || err != nil)
+		if err != nil && err != errDeadline && err != ErrWriteLimitReached {
+			s.rec.applicationLetGo()
+		}
+	}()
+	n, err = s.write(p, limit)
 	return n, err
 }
 
-func (s *SendStream) releaseToken() {
-	s.mu.Lock()
-	s.writing = false
-	s.token.wake()
-	s.mu.Unlock()
-}
-
-// write is called by the holder of the write token.
-func (s *SendStream) write(p []byte, limit func(int) int) (n int, err error) {
-	s.mu.Lock()
-	defer func() { s.unlockAndWake(n > 0) }()
+// write is called by the holder of the write token, with s.mu locked.
+func (s *SendStream) write(p []byte, limit func(int) int) (int, error) {
+	n := 0
 	for {
 		if err := s.writeError(); err != nil {
 			return n, err
@@ -112,6 +110,7 @@ func (s *SendStream) write(p []byte, limit func(int) int) (n int, err error) {
 		}
 		take := s.room(protocol.ByteCount(len(p) - n))
 		if take == 0 {
+			s.rec.streams.p.wake() // it sends what we have, or a BLOCKED frame
 			s.waitForSpace(protocol.ByteCount(len(p) - n))
 			continue
 		}
@@ -128,10 +127,6 @@ func (s *SendStream) write(p []byte, limit func(int) int) (n int, err error) {
 		if allowed < int(take) {
 			return n, ErrWriteLimitReached
 		}
-		if n == len(p) {
-			return n, nil
-		}
-		s.rec.streams.p.wake()
 	}
 }
 
@@ -167,7 +162,7 @@ func (s *SendStream) room(n protocol.ByteCount) protocol.ByteCount {
 
 // credit returns how many unsent bytes the flow control of stream and connection permits.
 func (s *SendStream) credit() protocol.ByteCount {
-	return min(s.window.Available(), s.rec.streams.connCredit())
+	return min(s.window.Available(), s.rec.streams.credit.writable())
 }
 
 // waitForSpace waits until some of n bytes may fit, or the write is over.
@@ -176,7 +171,6 @@ func (s *SendStream) waitForSpace(n protocol.ByteCount) {
 	s.reschedule()
 	// The connection may have got credit before the scheduler knew that we wait for it.
 	if s.room(n) == 0 {
-		s.rec.streams.p.wake() // it may have a BLOCKED frame to send
 		s.space.wait(&s.mu, &s.deadline)
 	}
 	s.wanted = 0
@@ -194,46 +188,50 @@ func (s *SendStream) wakeWriter() {
 }
 
 // TryWriteAll writes all of p if flow control permits that without waiting. Otherwise it writes
-// nothing and returns ErrWouldBlock.
+// nothing and returns ErrWouldBlock. Other errors are those of Write. It never blocks.
 func (s *SendStream) TryWriteAll(p []byte) error {
 	s.mu.Lock()
-	if err := s.writeError(); err != nil {
-		s.mu.Unlock()
-		if !errors.Is(err, errDeadline) {
-			s.rec.applicationLetGo()
-		}
-		return err
+	err := s.writeError()
+	if err == nil && len(p) > 0 && !s.takesAll(protocol.ByteCount(len(p))) {
+		err = ErrWouldBlock
 	}
-	n, unsent := protocol.ByteCount(len(p)), s.buf.Unsent()
-	fits := unsent+n <= s.credit() && (unsent == 0 || unsent+n <= maxWriteAhead)
-	if n > 0 && (s.writing || !fits) {
-		s.mu.Unlock()
-		return ErrWouldBlock
+	if err == nil {
+		s.buf.Write(p)
+		s.reschedule()
 	}
-	s.buf.Write(p)
-	s.reschedule()
-	s.unlockAndWake(n > 0)
-	return nil
+	s.unlockAndWake(err == nil && len(p) > 0)
+	if err != nil && err != errDeadline && err != ErrWouldBlock {
+		s.rec.applicationLetGo()
+	}
+	return err
 }
 
-// Close closes the stream for writing: the peer will read io.EOF after all the data. It returns an
-// error if the stream was cancelled before by CancelWrite or the peer's CancelRead.
+// takesAll reports whether n bytes can be buffered at once. No limit but flow control applies to
+// an empty buffer, or a large message could never be written.
+func (s *SendStream) takesAll(n protocol.ByteCount) bool {
+	unsent := s.buf.Unsent()
+	return !s.writing && unsent+n <= s.credit() && (unsent == 0 || unsent+n <= maxWriteAhead)
+}
+
+// Close closes the stream for writing: the peer will read io.EOF after all the data. It does not
+// wait for that; the data is sent even if the application drops the stream. Close returns an error
+// if the stream was cancelled before, by CancelWrite or the peer's CancelRead.
 func (s *SendStream) Close() error {
 	defer s.rec.applicationLetGo()
 	s.mu.Lock()
-	_, canceled := s.err.(*StreamError)
-	switch {
-	case s.states.mask().has(SendStateFinQueued), s.err != nil && !canceled:
-		s.mu.Unlock()
+	defer s.unlockAndWake(true)
+	if s.states.entered.has(SendStateFinQueued) {
 		return nil
-	case canceled:
-		s.mu.Unlock()
-		return fmt.Errorf("close called for canceled stream %d", s.rec.id)
 	}
-	s.states.enter(s.rec, SendStateFinQueued)
+	if s.err != nil {
+		if _, canceled := s.err.(*StreamError); canceled {
+			return fmt.Errorf("close called for canceled stream %d", s.rec.id)
+		}
+		return nil
+	}
+	s.states.enter(SendStateFinQueued)
 	s.reschedule()
 	s.space.wake()
-	s.unlockAndWake(true)
 	return nil
 }
 
@@ -244,7 +242,7 @@ func (s *SendStream) CancelWrite(code StreamErrorCode) {
 	defer s.rec.applicationLetGo()
 	s.mu.Lock()
 	if s.err != nil || s.states.current().Terminal() {
-		s.mu.Unlock()
+		s.unlock()
 		return
 	}
 	s.err = &StreamError{StreamID: s.rec.id, ErrorCode: code}
@@ -265,6 +263,9 @@ func (s *SendStream) resetAfterPrefix() {
 	s.space.wake()
 	s.queueResetAt()
 	s.reschedule()
+	if s.rec.datagrams.Load() {
+		s.rec.streams.pending.push(s.rec) // the state changes only when the frame is packed
+	}
 }
 
 // queueResetAt queues the RESET_STREAM_AT once all of the prefix was sent. Its final size is then
@@ -282,7 +283,7 @@ func (s *SendStream) reset() {
 	s.rec.streams.sched.remove(s)
 	s.rec.streams.control.want(s.rec, controlReset)
 	s.space.wake()
-	s.states.enter(s.rec, SendStateResetQueued)
+	s.states.enter(SendStateResetQueued)
 }
 
 // SetReliableBoundary makes CancelWrite deliver the data written so far before the peer reads
@@ -349,31 +350,56 @@ func (s *SendStream) OnStateTransition(fn func(StreamState)) (stop func() bool) 
 	return s.rec.subscribe(&observer{onState: fn})
 }
 
-// closedForWriting reports whether Write can never succeed again.
-func (s *SendStream) closedForWriting() bool { return s.err != nil || s.states.current().Closed() }
+// closedReason returns why nothing can be written, or sent in datagrams, any more; nil if the stream is
+// open for writing. The error is that of Write.
+func (s *SendStream) closedReason() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closedReasonLocked()
+}
+
+func (s *SendStream) closedReasonLocked() error {
+	if s.err == nil && s.states.current().Closed() {
+		return ErrStreamClosed
+	}
+	return s.err
+}
+
+// datagramsAllowed reports whether a datagram of this stream may be queued and whether one that
+// is queued may still be put in a packet: none leaves after the FIN or the RESET_STREAM. From
+// the first call on, streamsParams.streamClosedForDatagrams is told when the half closes.
+func (s *SendStream) datagramsAllowed() (queueing, packing bool) {
+	if !s.rec.datagrams.Load() {
+		s.rec.datagrams.Store(true)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closedReasonLocked() == nil, openForWriting.has(s.states.current())
+}
+
+// endContext cancels the stream's context if it is closed for writing. The caller holds no lock.
+func (s *SendStream) endContext() {
+	s.mu.Lock()
+	s.unlock()
+}
 
 // unlock unlocks s.mu after changes: what was caused under the lock runs here, without it.
 // It reports whether the stream went on the pending list.
 func (s *SendStream) unlock() (pushed bool) {
 	var cancel context.CancelCauseFunc
-	var cause error
-	if s.ctx != nil && !s.ctx.ended && s.closedForWriting() {
-		s.ctx.ended = true
-		cancel, cause = s.ctx.cancel, s.err
-		if cause == nil {
-			cause = ErrStreamClosed
-		}
+	cause := s.closedReasonLocked()
+	if s.ctx != nil && cause != nil {
+		cancel = s.ctx.cancel
 	}
-	changed := s.states.changed
-	s.states.changed = false
+	pushed = s.states.publish(s.rec)
 	s.mu.Unlock()
 	if cancel != nil {
 		cancel(cause)
 	}
-	if changed {
+	if pushed {
 		s.rec.streams.pending.push(s.rec)
 	}
-	return changed
+	return pushed
 }
 
 // unlockAndWake is unlock for the goroutines of the application.

@@ -18,7 +18,7 @@ const minStreamFragment = 16
 // The caller holds s.mu.
 func (s *SendStream) reschedule() {
 	m := s.rec.streams
-	if st := s.states.current(); st.Terminal() || resetStates.has(st) {
+	if !s.sendable() {
 		m.sched.remove(s)
 		return
 	}
@@ -32,10 +32,11 @@ func (s *SendStream) reschedule() {
 		m.sched.place(s, queueStarved)
 	default:
 		m.sched.remove(s)
-		if unsent > 0 || s.wanted > 0 {
-			if _, report := s.window.Blocked(); report {
-				m.control.want(s.rec, controlDataBlocked)
-			}
+		if !s.blocked() {
+			return
+		}
+		if _, report := s.window.Blocked(); report {
+			m.control.want(s.rec, controlDataBlocked)
 		}
 	}
 }
@@ -48,36 +49,28 @@ func (s *SendStream) mayFin() bool {
 	return (s.finSent || s.states.current() == SendStateFinQueued) && !s.resetAt
 }
 
-// appendFrame appends a STREAM frame, if there is something to send and it fits: lost data
-// first. credit is that of the connection; used is what was taken from it.
-func (s *SendStream) appendFrame(b []byte, limit int, recs []recovery.Record, credit protocol.ByteCount) (_ []byte, _ []recovery.Record, used protocol.ByteCount) {
+// appendFrame appends a STREAM frame, if there is something to send: lost data first. credit is
+// that of the connection; used is what was taken from it. ok is false if the frame does not fit.
+func (s *SendStream) appendFrame(k *frameSink, credit protocol.ByteCount) (used protocol.ByteCount, ok bool) {
 	s.mu.Lock()
 	defer s.unlock()
-	if st := s.states.current(); st.Terminal() || resetStates.has(st) {
-		s.rec.streams.sched.remove(s)
-		return b, recs, 0
-	}
-	off, n, lost := s.nextFragment(limit-len(b), credit)
-	fin := s.mayFin() && off+protocol.ByteCount(n) == s.buf.End()
-	if n == 0 && !(fin && (s.finLost || s.finPending())) {
+	off, n, lost := s.nextFragment(k.space(), credit)
+	if !s.sendable() || n == 0 && !s.bareFin(off) {
 		s.wakeWriter()
 		s.reschedule()
-		return b, recs, 0
+		return 0, true
 	}
-	n, hasLen := fitStreamFrame(s.rec.id, off, n, limit-len(b))
-	if n < 0 {
-		return b, recs, 0
+	n, hasLen := fitStreamFrame(s.rec.id, off, n, k.space())
+	fin := s.mayFin() && off+protocol.ByteCount(n) == s.buf.End()
+	if n < 0 || n == 0 && !fin {
+		return 0, false
 	}
 	length := protocol.ByteCount(n)
-	fin = s.mayFin() && off+length == s.buf.End()
-	if n == 0 && !fin {
-		return b, recs, 0
-	}
-	b = wire.AppendStreamHeader(b, s.rec.id, off, n, fin, hasLen)
-	start := len(b)
-	b = slices.Grow(b, n)[:start+n]
-	s.buf.CopyTo(b[start:], off)
-	recs = append(recs, recovery.Record{Kind: recordStream, StreamID: s.rec.id, Offset: off, Length: length, Fin: fin})
+	k.b = wire.AppendStreamHeader(k.b, s.rec.id, off, n, fin, hasLen)
+	start := len(k.b)
+	k.b = slices.Grow(k.b, n)[:start+n]
+	s.buf.CopyTo(k.b[start:], off)
+	k.record(recovery.Record{Kind: recordStream, StreamID: s.rec.id, Offset: off, Length: length, Fin: fin})
 	if n > 0 {
 		s.buf.MarkSent(off, n)
 	}
@@ -88,7 +81,18 @@ func (s *SendStream) appendFrame(b []byte, limit int, recs []recovery.Record, cr
 	s.onPacked(fin)
 	s.wakeWriter()
 	s.reschedule()
-	return b, recs, used
+	return used, true
+}
+
+// sendable reports that STREAM frames may be sent: the half is not over and was not reset.
+func (s *SendStream) sendable() bool {
+	st := s.states.current()
+	return !st.Terminal() && !resetStates.has(st)
+}
+
+// bareFin reports that a FIN without data has to be sent at off.
+func (s *SendStream) bareFin(off protocol.ByteCount) bool {
+	return off == s.buf.End() && (s.finPending() || s.finLost && s.mayFin())
 }
 
 // nextFragment returns the first lost range, or the next unsent bytes that flow control permits.
@@ -102,7 +106,7 @@ func (s *SendStream) nextFragment(space int, credit protocol.ByteCount) (off pro
 }
 
 // fitStreamFrame cuts a frame with n bytes of data to size so that it fits the space. A frame that
-// fills the space goes without its Length field. n is -1 if the frame should not be begun.
+// fills the space goes without its Length field. n is negative if the frame should not be begun.
 func fitStreamFrame(id protocol.StreamID, off protocol.ByteCount, n, space int) (_ int, hasLen bool) {
 	if bare := space - wire.StreamFrameOverhead(id, off, 0, false); n >= bare && bare > 0 {
 		if bare < min(n, minStreamFragment) {
@@ -114,20 +118,16 @@ func fitStreamFrame(id protocol.StreamID, off protocol.ByteCount, n, space int) 
 	if over <= 0 {
 		return n, true
 	}
-	n -= over // the Length field is what does not fit
-	if n < minStreamFragment {
-		return -1, false
-	}
-	return n, true
+	return n - over, true // the Length field is what does not fit
 }
 
 // onPacked changes the state after a STREAM frame is in a packet.
 func (s *SendStream) onPacked(fin bool) {
 	if s.states.current() == SendStateReady {
-		s.states.enter(s.rec, SendStateSend)
+		s.states.enter(SendStateSend)
 	}
 	if s.resetAt {
-		if !s.states.mask().has(SendStateDataSent) {
+		if !s.states.entered.has(SendStateDataSent) {
 			s.queueResetAt()
 		}
 		return
@@ -135,7 +135,7 @@ func (s *SendStream) onPacked(fin bool) {
 	if fin {
 		s.finSent, s.finLost = true, false
 		if s.states.current() == SendStateFinQueued {
-			s.states.enter(s.rec, SendStateDataSent)
+			s.states.enter(SendStateDataSent)
 		}
 	}
 }
@@ -144,7 +144,7 @@ func (s *SendStream) onPacked(fin bool) {
 func (s *SendStream) onAcked(r *recovery.Record) {
 	s.mu.Lock()
 	defer s.unlock()
-	if st := s.states.current(); st.Terminal() || resetStates.has(st) {
+	if !s.sendable() {
 		return
 	}
 	if n := s.promised(r); n > 0 {
@@ -160,7 +160,7 @@ func (s *SendStream) onAcked(r *recovery.Record) {
 func (s *SendStream) onLost(r *recovery.Record) {
 	s.mu.Lock()
 	defer s.unlock()
-	if st := s.states.current(); st.Terminal() || resetStates.has(st) {
+	if !s.sendable() {
 		return
 	}
 	if n := s.promised(r); n > 0 {
@@ -201,7 +201,7 @@ func (s *SendStream) end(st StreamState) {
 	s.buf.Release()
 	s.rec.streams.sched.remove(s)
 	s.space.wake()
-	s.states.enter(s.rec, st)
+	s.states.enter(st)
 }
 
 // handleStopSending handles STOP_SENDING. "An endpoint that receives a STOP_SENDING frame MUST
@@ -210,7 +210,7 @@ func (s *SendStream) end(st StreamState) {
 func (s *SendStream) handleStopSending(code StreamErrorCode) {
 	s.mu.Lock()
 	defer s.unlock()
-	if st := s.states.current(); st.Terminal() || resetStates.has(st) {
+	if !s.sendable() {
 		return
 	}
 	if s.err == nil {
@@ -252,7 +252,7 @@ func (s *SendStream) abandon(err error) {
 
 // appendReset appends RESET_STREAM or RESET_STREAM_AT if it is still wanted. ok is false if
 // it does not fit.
-func (s *SendStream) appendReset(b []byte, limit int, recs []recovery.Record) (_ []byte, _ []recovery.Record, ok bool) {
+func (s *SendStream) appendReset(k *frameSink) (ok bool) {
 	s.mu.Lock()
 	defer s.unlock()
 	st := s.states.current()
@@ -262,21 +262,22 @@ func (s *SendStream) appendReset(b []byte, limit int, recs []recovery.Record) (_
 	case st == SendStateResetQueued || st == SendStateResetSent:
 	case s.resetAt && !s.resetAtAcked && !st.Terminal():
 		f.ReliableSize = s.reliableSize
-		rec.Kind, rec.Offset = recordResetStreamAt, s.reliableSize
+		rec.Kind = recordResetStreamAt
 	default:
-		return b, recs, true
+		return true
 	}
-	if len(b)+int(f.Length(protocol.Version1)) > limit {
-		return b, recs, false
+	if !k.fits(f.Length(protocol.Version1)) {
+		return false
 	}
-	b, _ = f.Append(b, protocol.Version1)
+	k.b, _ = f.Append(k.b, protocol.Version1)
+	k.record(rec)
 	switch {
 	case st == SendStateResetQueued:
-		s.states.enter(s.rec, SendStateResetSent)
-	case st != SendStateResetSent && st != SendStateDataSent:
-		s.states.enter(s.rec, SendStateDataSent)
+		s.states.enter(SendStateResetSent)
+	case openForWriting.has(st):
+		s.states.enter(SendStateDataSent)
 	}
-	return b, append(recs, rec), true
+	return true
 }
 
 // onResetAcked handles the acknowledgement of a RESET_STREAM or RESET_STREAM_AT.
@@ -293,32 +294,34 @@ func (s *SendStream) onResetAcked(kind uint8) {
 }
 
 // appendDataBlocked appends STREAM_DATA_BLOCKED if the stream is still blocked.
-func (s *SendStream) appendDataBlocked(b []byte, limit int, recs []recovery.Record) (_ []byte, _ []recovery.Record, ok bool) {
+func (s *SendStream) appendDataBlocked(k *frameSink) (ok bool) {
 	s.mu.Lock()
 	defer s.unlock()
-	st := s.states.current()
-	blocked := s.window.Available() == 0 && (s.buf.Unsent() > 0 || s.wanted > 0)
-	if st.Terminal() || resetStates.has(st) || !blocked {
-		return b, recs, true
+	if !s.sendable() || !s.blocked() {
+		return true
 	}
 	f := wire.StreamDataBlockedFrame{StreamID: s.rec.id, MaximumStreamData: s.window.Limit()}
-	if len(b)+int(f.Length(protocol.Version1)) > limit {
-		return b, recs, false
+	if !k.fits(f.Length(protocol.Version1)) {
+		return false
 	}
-	b, _ = f.Append(b, protocol.Version1)
-	if st == SendStateReady {
-		s.states.enter(s.rec, SendStateSend)
+	k.b, _ = f.Append(k.b, protocol.Version1)
+	k.record(recovery.Record{Kind: recordStreamDataBlocked, StreamID: s.rec.id, Value: uint64(f.MaximumStreamData)})
+	if s.states.current() == SendStateReady {
+		s.states.enter(SendStateSend)
 	}
-	return b, append(recs, recovery.Record{Kind: recordStreamDataBlocked, StreamID: s.rec.id, Value: uint64(f.MaximumStreamData)}), true
+	return true
 }
 
-// datagramsAllowed reports whether a datagram of this stream may be queued and whether one that
-// is queued may still be put in a packet: none leaves after the FIN or the RESET_STREAM. From
-// the first call on, streamsParams.streamClosedForDatagrams is told when the half closes.
-func (s *SendStream) datagramsAllowed() (queueing, packing bool) {
-	if !s.rec.datagrams.Load() {
-		s.rec.datagrams.Store(true)
+// onDataBlockedLost queues the frame again if the stream is still blocked by the same limit.
+func (s *SendStream) onDataBlockedLost(limit protocol.ByteCount) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if limit == s.window.Limit() && s.blocked() {
+		s.rec.streams.control.want(s.rec, controlDataBlocked)
 	}
-	st := s.states.current()
-	return !st.Closed(), openForWriting.has(st)
+}
+
+// blocked reports that there is data for which the flow control of the stream leaves no room.
+func (s *SendStream) blocked() bool {
+	return s.window.Available() == 0 && (s.buf.Unsent() > 0 || s.wanted > 0)
 }

@@ -72,10 +72,10 @@ func (r *streamRecord) subscribe(o *observer) (stop func() bool) {
 	}
 }
 
-// watched reports whether somebody waits for the state to.
-func (r *streamRecord) watched(to StreamState) bool {
+// watched reports whether somebody has to be told of one of these states.
+func (r *streamRecord) watched(news stateMask) bool {
 	return r.observed.Load() || r.streams.p.onStreamState != nil ||
-		closedStates.has(to) && r.datagrams.Load()
+		news&closedStates != 0 && r.datagrams.Load()
 }
 
 // deliverTo tells o what it does not know yet.
@@ -115,7 +115,7 @@ func (r *streamRecord) deliverToAll(at **observer) {
 			p.onStreamState(r.id, news.first())
 		}
 	}
-	if !r.told && r.datagrams.Load() && r.send.states.current().Closed() {
+	if !r.told && r.datagrams.Load() && r.send.closedReason() != nil {
 		r.told = true
 		if p.streamClosedForDatagrams != nil {
 			p.streamClosedForDatagrams(r.send)
@@ -130,9 +130,11 @@ func (r *streamRecord) deliverToAll(at **observer) {
 
 // deliver reports the states that were entered since the last call, retires and forgets
 // the streams that are over and hands back their credit. It is called by the loop at the
-// end of each turn, with no lock held.
+// end of each turn, with no lock held. It may have made frames to send, see hasFramesToSend. If
+// a callback panics or calls runtime.Goexit, so does deliver; it can be called again.
 func (m *streamsMap) deliver() {
 	m.collectDropped()
+	m.feedWriters()
 	for {
 		r := m.pending.pop(m.closed)
 		if r == nil {
@@ -150,6 +152,9 @@ func (m *streamsMap) deliverStream(r *streamRecord) {
 			m.callbackFailed(r, at)
 		}
 	}()
+	if r.send != nil {
+		r.send.endContext() // if the goroutine that closed the stream has not got there yet
+	}
 	if r.receive != nil && r.sendOver() {
 		r.receive.giveUpReset()
 	}
@@ -171,7 +176,7 @@ func (m *streamsMap) callbackFailed(r *streamRecord, o *observer) {
 		r.observers.remove(o)
 	}
 	m.pending.push(r)
-	if r.over() {
+	if r.over() && m.holds(r) {
 		r.retired.Store(true)
 		m.remove(r)
 	}

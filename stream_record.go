@@ -39,7 +39,7 @@ type streamRecord struct {
 type streamCredit struct {
 	retired  bool         // the stream left the map
 	released bool         // the application has let go
-	token    *creditToken // set while the runtime watches for the last reference
+	token    *creditToken // of a retired stream that waits for the application
 }
 
 // A creditToken hands back the credit of one retired stream, once. It must not lead to the
@@ -102,18 +102,20 @@ func (r *streamRecord) visited() (m stateMask) {
 		m = maskOf(StreamStateRetired)
 	}
 	if r.send != nil {
-		m |= r.send.states.mask()
+		m |= r.send.states.seen()
 	}
 	if r.receive != nil {
-		m |= r.receive.states.mask()
+		m |= r.receive.states.seen()
 	}
 	return m
 }
 
 // sendOver and receiveOver report that the half is terminal or missing.
-func (r *streamRecord) sendOver() bool { return r.send == nil || r.send.states.current().Terminal() }
+func (r *streamRecord) sendOver() bool {
+	return r.send == nil || r.send.states.seen()&terminalStates != 0
+}
 func (r *streamRecord) receiveOver() bool {
-	return r.receive == nil || r.receive.states.current().Terminal()
+	return r.receive == nil || r.receive.states.seen()&terminalStates != 0
 }
 
 // over reports that no half has a further transition.
@@ -137,7 +139,7 @@ func (r *streamRecord) releaseCredit() {
 	r.credit.released = true
 	returned := r.credit.retired && r.credit.token.use()
 	if returned {
-		m.incoming[r.id.Type()].returnCredit()
+		m.incoming[r.id.Type()].creditReturned(1)
 	}
 	m.mu.Unlock()
 	if returned {
@@ -148,12 +150,11 @@ func (r *streamRecord) releaseCredit() {
 // retireCreditLocked is called once, when the stream leaves the map. The caller holds
 // streamsMap.mu.
 func (r *streamRecord) retireCreditLocked() {
-	if r.isLocal() {
-		return
-	}
+	in := &r.streams.incoming[r.id.Type()]
+	in.waiting++
 	r.credit.retired = true
 	if r.credit.released {
-		r.streams.incoming[r.id.Type()].returnCredit()
+		in.creditReturned(1)
 		return
 	}
 	r.credit.token = &creditToken{dropped: &r.streams.dropped[r.id.Type()]}

@@ -190,22 +190,3 @@ func (c *scheduler) state() (free, active, hungry bool) {
 	defer c.mu.Unlock()
 	return c.free.head != nil, c.nonEmpty != 0, c.nonEmpty != 0 || c.starved.head != nil
 }
-
-// clear forgets all streams.
-func (c *scheduler) clear() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i := range c.active {
-		c.drop(&c.active[i])
-	}
-	c.drop(&c.free)
-	c.drop(&c.starved)
-	c.nonEmpty = 0
-}
-
-func (c *scheduler) drop(l *streamList) {
-	for s := l.head; s != nil; s = l.head {
-		l.remove(s)
-		s.node.queue = queueNone
-	}
-}

@@ -190,29 +190,36 @@ func makeSuccessors(tables ...[]transition) (next [numStreamStates]stateMask) {
 
 // halfState is the state of one half. The set of the states that were visited is all there
 // is: the current state is its highest member, and what a subscriber still has to be told is
-// the set without what it was told. Written under the half's mutex, by enter alone; read by
-// anyone.
+// the set without what it was told.
 type halfState struct {
-	visited atomic.Uint32
-	// changed is set by enter if the stream has to go on the pending list when the half's
-	// mutex is released. Guarded by the half's mutex.
-	changed bool
+	entered   stateMask     // guarded by the half's mutex
+	published atomic.Uint32 // entered, as of the last time that the mutex was released
 }
 
-func (h *halfState) mask() stateMask      { return stateMask(h.visited.Load()) }
-func (h *halfState) current() StreamState { return h.mask().last() }
+// current returns the state. The caller holds the half's mutex.
+func (h *halfState) current() StreamState { return h.entered.last() }
 
-// enter is the only function that changes a state. The caller holds the half's mutex and
-// has already queued what the transition calls for.
-func (h *halfState) enter(rec *streamRecord, to StreamState) {
-	visited := h.mask()
-	if visited != 0 && !successors[visited.last()].has(to) {
-		panic("BUG: stream state " + visited.last().String() + " cannot be followed by " + to.String())
+// seen returns the visited states as everyone may see them.
+func (h *halfState) seen() stateMask { return stateMask(h.published.Load()) }
+
+// enter is the only function that changes a state. The caller holds the half's mutex.
+func (h *halfState) enter(to StreamState) {
+	if h.entered != 0 && !successors[h.current()].has(to) {
+		panic("BUG: stream state " + h.current().String() + " cannot be followed by " + to.String())
 	}
-	h.visited.Store(uint32(visited | maskOf(to)))
+	h.entered |= maskOf(to)
+}
+
+// publish shows the entered states to everyone. It is called when the half's mutex is about to be
+// released: all that belongs to a transition is done before anybody is told of it. It reports
+// whether the stream has to go on the pending list.
+func (h *halfState) publish(r *streamRecord) bool {
+	news := h.entered &^ h.seen()
+	if news == 0 {
+		return false
+	}
 	// The mask is stored before the subscribers are looked for, and a subscriber is added
 	// before it looks at the mask, so one of the two sees the other.
-	if terminalStates.has(to) || to == ReceiveStateResetRecvd || rec.watched(to) {
-		h.changed = true
-	}
+	h.published.Store(uint32(h.entered))
+	return news&(terminalStates|maskOf(ReceiveStateResetRecvd)) != 0 || r.watched(news)
 }
