@@ -11,6 +11,7 @@ import (
 	"net"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/quic-go/quic-go/internal/protocol"
 	"github.com/quic-go/quic-go/internal/qerr"
@@ -326,6 +327,41 @@ func TestClientHelloInfo(t *testing.T) {
 	}
 	if chosen.MinVersion != 0 || base.MinVersion != 0 {
 		t.Errorf("MinVersion = %#x, %#x, want the configs unchanged", chosen.MinVersion, base.MinVersion)
+	}
+}
+
+// An addrConn has addresses and can do nothing.
+func TestConnOfClientHelloInfo(t *testing.T) {
+	var seen net.Conn
+	sp := serverParams(serverTLS())
+	sp.TLS.GetEncryptedClientHelloKeys = func(info *tls.ClientHelloInfo) ([]tls.EncryptedClientHelloKey, error) {
+		seen = info.Conn
+		return nil, nil
+	}
+	if _, err := serverConfig(&sp).GetEncryptedClientHelloKeys(&tls.ClientHelloInfo{}); err != nil {
+		t.Fatal(err)
+	}
+	if seen == nil || seen.LocalAddr() != sp.LocalAddr || seen.RemoteAddr() != sp.RemoteAddr {
+		t.Fatalf("Conn = %v, want the addresses of the connection", seen)
+	}
+	_, errRead := seen.Read(make([]byte, 1))
+	_, errWrite := seen.Write([]byte{1})
+	for _, err := range []error{
+		errRead, errWrite, seen.Close(), seen.SetDeadline(time.Time{}), seen.SetReadDeadline(time.Time{}), seen.SetWriteDeadline(time.Time{}),
+	} {
+		if !errors.Is(err, net.ErrClosed) {
+			t.Errorf("error %v, want net.ErrClosed", err)
+		}
+	}
+}
+
+func TestEventKindsHaveNames(t *testing.T) {
+	names := map[string]bool{}
+	for k := EventNone; k <= EventCryptoReady+1; k++ {
+		names[k.String()] = true
+	}
+	if want := int(EventCryptoReady) + 2; len(names) != want || !names["unknown event"] {
+		t.Errorf("%d names, want %d: %v", len(names), want, names)
 	}
 }
 

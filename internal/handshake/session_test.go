@@ -218,6 +218,43 @@ func TestSessionOfOtherVersion(t *testing.T) {
 	})
 }
 
+func TestNoEarlyDataForTicketOfOtherVersionWithChosenConfig(t *testing.T) {
+	r := newResumption()
+	chosen := serverTLS()
+	r.server.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return chosen, nil }}
+	r.first(t)
+	r.server.Version = protocol.Version2
+	checkEarlyData(t, connected(t, r.client, r.server), true, false)
+}
+
+// The clock of the tls.Config counts: a ticket is refused after the lifetime that crypto/tls gives it.
+func TestTicketsAgeWithTheClockOfTheConfig(t *testing.T) {
+	r := newResumption()
+	now := time.Now()
+	clock := func() time.Time { return now }
+	r.client.TLS.Time, r.server.TLS.Time = clock, clock
+	var issued []time.Time
+	r.server.TLS.UnwrapSession = func(identity []byte, cs tls.ConnectionState) (*tls.SessionState, error) {
+		s, err := r.server.TLS.DecryptTicket(identity, cs)
+		if s != nil {
+			e, _ := findServerExtra(s)
+			issued = append(issued, e.issued)
+		}
+		return s, err
+	}
+	r.first(t)
+	first := now
+	now = now.Add(24 * time.Hour)
+	checkEarlyData(t, connected(t, r.client, r.server), true, true)
+	if len(issued) != 1 || !issued[0].Equal(first) {
+		t.Errorf("issue times of tickets = %v, want %v", issued, first)
+	}
+	now = now.Add(7 * 24 * time.Hour)
+	if connected(t, r.client, r.server).client.ConnectionState().DidResume {
+		t.Error("a ticket of eight days was resumed")
+	}
+}
+
 // Other users of SessionState.Extra, on both sides, keep their entries.
 func TestExtraOfOthersIsKept(t *testing.T) {
 	r := newResumption()

@@ -82,6 +82,9 @@ type unwrapSession = func(identity []byte, cs tls.ConnectionState) (*tls.Session
 // unwrapVersion ignores tickets of other QUIC versions. RFC 9369, Section 5: "Servers MUST validate the
 // originating version of any session ticket or token and not accept one issued from a different version."
 // Tickets that no QUIC connection issued pass; they do not allow 0-RTT.
+//
+// Deviation from RFC 9369, Section 5: if GetConfigForClient chooses a config without UnwrapSession, a ticket
+// of another version is resumed, but without 0-RTT. Which keys open it is known to crypto/tls alone.
 func unwrapVersion(v protocol.Version, unwrap unwrapSession) unwrapSession {
 	return func(identity []byte, cs tls.ConnectionState) (*tls.SessionState, error) {
 		state, err := unwrap(identity, cs)
