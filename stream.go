@@ -49,7 +49,9 @@ func (s *Stream) CancelRead(code StreamErrorCode) { s.receive.CancelRead(code) }
 func (s *Stream) SetReliableBoundary() { s.send.SetReliableBoundary() }
 
 // SetPriority is SendStream.SetPriority.
-func (s *Stream) SetPriority(urgency int8, incremental bool) { s.send.SetPriority(urgency, incremental) }
+func (s *Stream) SetPriority(urgency int8, incremental bool) {
+	s.send.SetPriority(urgency, incremental)
+}
 
 // Context returns the context of the send half, see SendStream.Context.
 func (s *Stream) Context() context.Context { return s.send.Context() }

@@ -130,21 +130,25 @@ func (r *streamRecord) deliverToAll(at **observer) {
 
 // deliver reports the states that were entered since the last call, retires and forgets
 // the streams that are over and hands back their credit. It is called by the loop at the
-// end of each turn, with no lock held. It may have made frames to send, see hasFramesToSend. If
+// end of each turn, with no lock held. If it has made frames to send, it wakes the loop. If
 // a callback panics or calls runtime.Goexit, so does deliver; it can be called again.
 func (m *streamsMap) deliver() {
-	m.collectDropped()
+	returned := m.collectDropped()
 	m.feedWriters()
 	for {
 		r := m.pending.pop(m.closed)
 		if r == nil {
-			return
+			break
 		}
-		m.deliverStream(r)
+		returned = m.deliverStream(r) || returned
+	}
+	if returned && m.maxStreamsDue() {
+		m.p.wake()
 	}
 }
 
-func (m *streamsMap) deliverStream(r *streamRecord) {
+// deliverStream reports whether it handed back credit.
+func (m *streamsMap) deliverStream(r *streamRecord) (returned bool) {
 	var at *observer
 	done := false
 	defer func() {
@@ -162,9 +166,10 @@ func (m *streamsMap) deliverStream(r *streamRecord) {
 	if r.over() && !r.retired.Load() {
 		r.retired.Store(true)
 		r.deliverToAll(&at)
-		m.remove(r)
+		returned = m.remove(r)
 	}
 	done = true
+	return returned
 }
 
 // callbackFailed cleans up behind a callback that panicked, or ended its goroutine: the

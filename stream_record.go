@@ -147,17 +147,18 @@ func (r *streamRecord) releaseCredit() {
 	}
 }
 
-// retireCreditLocked is called once, when the stream leaves the map. The caller holds
-// streamsMap.mu.
-func (r *streamRecord) retireCreditLocked() {
+// retireCreditLocked is called once, when the stream leaves the map. It reports whether it handed
+// back the credit. The caller holds streamsMap.mu.
+func (r *streamRecord) retireCreditLocked() (returned bool) {
 	in := &r.streams.incoming[r.id.Type()]
 	in.waiting++
 	r.credit.retired = true
 	if r.credit.released {
 		in.creditReturned(1)
-		return
+		return true
 	}
 	r.credit.token = &creditToken{dropped: &r.streams.dropped[r.id.Type()]}
+	return false
 }
 
 // watchForLastReference makes the runtime hand back the credit of a retired stream that the

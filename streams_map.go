@@ -36,6 +36,8 @@ type streamsParams struct {
 
 	// wake makes the loop take a turn. It never blocks and may be called under any lock.
 	wake func()
+	// sendDatagram sends a datagram that belongs to the stream, see datagramsAllowed.
+	sendDatagram func(payload []byte, s *SendStream) error
 	// streamClosedForDatagrams is told once when a stream on which datagramsAllowed was asked has closed
 	// for writing; nil if nobody wants to know. It is called by deliver, without locks.
 	streamClosedForDatagrams func(*SendStream)
@@ -141,14 +143,14 @@ func (m *streamsMap) lookup(id protocol.StreamID) *streamRecord {
 // the same ID.
 func (m *streamsMap) holds(r *streamRecord) bool { return m.lookup(r.id) == r }
 
-// remove forgets a retired stream and hands back its credit.
-func (m *streamsMap) remove(r *streamRecord) {
+// remove forgets a retired stream. It reports whether it handed back the credit.
+func (m *streamsMap) remove(r *streamRecord) (returned bool) {
 	m.mu.Lock()
 	if m.streams[r.id] == r {
 		delete(m.streams, r.id)
 	}
 	if !r.isLocal() {
-		r.retireCreditLocked()
+		returned = r.retireCreditLocked()
 		if m.err == nil {
 			m.incoming[r.id.Type()].keepUnaccepted(r)
 		}
@@ -157,17 +159,21 @@ func (m *streamsMap) remove(r *streamRecord) {
 	if !m.closed {
 		r.watchForLastReference()
 	}
+	return returned
 }
 
-// collectDropped hands back the credit of the streams that the application has dropped.
-func (m *streamsMap) collectDropped() {
+// collectDropped hands back the credit of the streams that the application has dropped. It reports
+// whether there were any.
+func (m *streamsMap) collectDropped() (returned bool) {
 	for t := range m.dropped {
 		if n := m.dropped[t].Swap(0); n > 0 {
+			returned = true
 			m.mu.Lock()
 			m.incoming[t].creditReturned(protocol.StreamNum(n))
 			m.mu.Unlock()
 		}
 	}
+	return returned
 }
 
 // creditDeadline returns when the loop should take a turn to look for stream credit that the garbage

@@ -134,14 +134,19 @@ func (m *streamsMap) hasFramesToSend() bool {
 	if free || active && m.credit.writable() > 0 || m.credit.blocked || m.credit.maxDataDue() || !m.control.empty() {
 		return true
 	}
+	return m.maxStreamsDue() || m.streamsBlockedDue()
+}
+
+func (m *streamsMap) maxStreamsDue() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for t := range m.incoming {
-		if m.incoming[t].maxStreamsDue() || m.outgoing[t].blocked {
-			return true
-		}
-	}
-	return false
+	return m.incoming[0].maxStreamsDue() || m.incoming[1].maxStreamsDue()
+}
+
+func (m *streamsMap) streamsBlockedDue() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.outgoing[0].blocked || m.outgoing[1].blocked
 }
 
 // appendControlFrames appends all frames but STREAM that are due and fit: MAX_*, *_BLOCKED, RESET_STREAM(_AT)
