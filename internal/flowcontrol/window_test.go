@@ -209,6 +209,19 @@ func TestNoGrowthWithoutRTT(t *testing.T) {
 	}
 }
 
+// Times may be negative, so the time of the first update says nothing about the speed before it.
+func TestFirstUpdateDoesNotGrow(t *testing.T) {
+	for _, now := range []monotime.Time{-start, -1, 1, start} {
+		w := NewReceiveWindow(1000, 5000)
+		w.Add(1000)
+		w.Consume(1000)
+		w.Update(now, rtt, nil)
+		if w.Size() != 1000 {
+			t.Errorf("Size() = %d after the first update at %d, want 1000", w.Size(), now)
+		}
+	}
+}
+
 func TestGrowthAfterAPause(t *testing.T) {
 	w, now := NewReceiveWindow(1000, 5000), start
 	for range 3 {
