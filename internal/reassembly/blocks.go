@@ -43,7 +43,6 @@ func (s *blocks) at(number int64) *block {
 	if i >= cap(s.list) && s.head > len(s.list)/2 {
 		// More than half is given up: moving the rest costs less than growing.
 		n := copy(s.list, s.list[s.head:])
-		clear(s.list[n:])
 		s.list = s.list[:n]
 		i -= s.head
 		s.head = 0
