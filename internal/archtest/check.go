@@ -47,7 +47,28 @@ func (s *source) base() string { return path.Base(s.path) }
 // Check returns the violations of all Go files in fsys, the root directory of the module, in
 // the order of their positions.
 func Check(fsys fs.FS) ([]Violation, error) {
+	packages, err := load(fsys)
 	var violations []Violation
+	for _, sources := range packages {
+		for _, s := range sources {
+			for _, rule := range []func(*source){checkImports, checkSizes, checkNesting, checkClock, checkComments} {
+				rule(s)
+			}
+		}
+		checkSleep(sources)
+		checkDoc(sources)
+		for _, s := range sources {
+			violations = append(violations, s.violations...)
+		}
+	}
+	slices.SortFunc(violations, func(a, b Violation) int {
+		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Text, b.Text))
+	})
+	return violations, err
+}
+
+// load parses the files of the module, by directory.
+func load(fsys fs.FS) (map[string][]*source, error) {
 	packages := make(map[string][]*source)
 	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -60,23 +81,12 @@ func Check(fsys fs.FS) ([]Violation, error) {
 			return nil
 		}
 		s, err := parse(fsys, name)
-		if err != nil || s == nil {
-			return err
+		if s != nil {
+			packages[s.dir] = append(packages[s.dir], s)
 		}
-		for _, rule := range []func(*source){checkImports, checkSizes, checkNesting, checkClock, checkComments} {
-			rule(s)
-		}
-		violations = append(violations, s.violations...)
-		packages[s.dir] = append(packages[s.dir], s)
-		return nil
+		return err
 	})
-	for dir, sources := range packages {
-		violations = append(violations, checkDoc(dir, sources)...)
-	}
-	slices.SortFunc(violations, func(a, b Violation) int {
-		return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Text, b.Text))
-	})
-	return violations, err
+	return packages, err
 }
 
 // skipDir passes over what the go command does not build either.

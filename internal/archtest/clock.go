@@ -25,12 +25,8 @@ var clockFunctions = map[string][]string{
 }
 
 func checkClock(s *source) {
-	if s.test {
-		s.checkSleep()
-		return
-	}
-	readsClock := slices.ContainsFunc(clockReaders, func(p string) bool { return p == s.path || covers(p, s.dir) })
-	if readsClock {
+	mayRead := func(p string) bool { return p == s.path || covers(p, s.dir) }
+	if s.test || slices.ContainsFunc(clockReaders, mayRead) {
 		return
 	}
 	for name, functions := range clockFunctions {
@@ -38,10 +34,16 @@ func checkClock(s *source) {
 	}
 }
 
-// checkSleep: outside a bubble of testing/synctest a test that sleeps is slow or flaky.
-func (s *source) checkSleep() {
-	if s.importName("testing/synctest") == "" {
-		s.forbid("time", []string{"Sleep"}, "%s.%s in a test file without testing/synctest")
+// checkSleep: a test that sleeps outside a bubble of testing/synctest is slow or flaky. If one
+// file of a package has bubbles, the sleeps of its other files are taken to be in them too.
+func checkSleep(sources []*source) {
+	if slices.ContainsFunc(sources, func(s *source) bool { return s.importName("testing/synctest") != "" }) {
+		return
+	}
+	for _, s := range sources {
+		if s.test {
+			s.forbid("time", []string{"Sleep"}, "%s.%s in the tests of a package without testing/synctest")
+		}
 	}
 }
 

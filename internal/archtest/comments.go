@@ -1,8 +1,8 @@
 package archtest
 
 import (
-	"fmt"
 	"go/ast"
+	"go/token"
 	"regexp"
 	"strings"
 )
@@ -64,28 +64,24 @@ func joinLines(group *ast.CommentGroup) string {
 func cut(s string, n int) string { return s[:min(n, len(s))] }
 
 // checkDoc asks for a doc.go with the package comment, and for no other package comment.
-func checkDoc(dir string, sources []*source) []Violation {
+func checkDoc(sources []*source) {
 	if sources[0].file.Name.Name == "main" {
-		return nil
+		return
 	}
-	var doc *source
+	found := false
 	for _, s := range sources {
-		if s.base() == "doc.go" {
-			doc = s
+		if s.base() != "doc.go" {
+			if s.file.Doc != nil {
+				s.report(s.file.Doc.Pos(), "package comment outside doc.go")
+			}
+			continue
+		}
+		found = true
+		if s.file.Doc == nil || s.lines < minDocLines || s.lines > maxDocLines {
+			s.report(token.NoPos, "doc.go of %d lines, want a package comment and %d to %d lines", s.lines, minDocLines, maxDocLines)
 		}
 	}
-	if doc == nil {
-		return []Violation{{dir, 1, "package without doc.go"}}
+	if !found {
+		sources[0].report(token.NoPos, "package %s without doc.go", sources[0].dir)
 	}
-	var violations []Violation
-	if doc.file.Doc == nil || doc.lines < minDocLines || doc.lines > maxDocLines {
-		text := fmt.Sprintf("doc.go of %d lines, want a package comment and %d to %d lines", doc.lines, minDocLines, maxDocLines)
-		violations = append(violations, Violation{doc.path, 1, text})
-	}
-	for _, s := range sources {
-		if s != doc && s.file.Doc != nil {
-			violations = append(violations, Violation{s.path, s.line(s.file.Doc.Pos()), "package comment outside doc.go"})
-		}
-	}
-	return violations
 }

@@ -37,10 +37,17 @@ func TestClock(t *testing.T) {
 		{"the simulated network", "testutils/simnet/link.go", src, nil},
 		{"tests", "internal/congestion/cubic_test.go", src, nil},
 		{"a test that sleeps", "internal/congestion/cubic_test.go", "package p\nimport \"time\"\nfunc f() { time.Sleep(1) }\n",
-			[]string{"internal/congestion/cubic_test.go:3: time.Sleep in a test file without testing/synctest"}},
+			[]string{"internal/congestion/cubic_test.go:3: time.Sleep in the tests of a package without testing/synctest"}},
 		{"a test that sleeps in a bubble", "internal/congestion/cubic_test.go",
 			"package p\nimport (\n\"testing/synctest\"\n\"time\"\n)\nfunc f() { synctest.Wait(); time.Sleep(1) }\n", nil},
 	})
+	// The bubble may be in a helper of the package.
+	file := func(src string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(src)} }
+	checkFS(t, fstest.MapFS{
+		"qlog/doc.go":       file(docGo),
+		"qlog/help_test.go": file("package p\nimport \"testing/synctest\"\nvar x = synctest.Test\n"),
+		"qlog/qlog_test.go": file("package p\nimport \"time\"\nfunc f() { time.Sleep(1) }\n"),
+	}, nil)
 }
 
 func TestComments(t *testing.T) {
@@ -84,8 +91,8 @@ func TestDoc(t *testing.T) {
 		want []string
 	}{
 		{"present", fstest.MapFS{"qlog/doc.go": file(docGo)}, nil},
-		{"missing", fstest.MapFS{"qlog/event.go": file("package p\n")}, []string{"qlog:1: package without doc.go"}},
-		{"missing in a package of tests", fstest.MapFS{"fuzzing/ack/fuzz_test.go": file("package p\n")}, []string{"fuzzing/ack:1: package without doc.go"}},
+		{"missing", fstest.MapFS{"qlog/event.go": file("package p\n")}, []string{"qlog/event.go:1: package qlog without doc.go"}},
+		{"missing in a package of tests", fstest.MapFS{"fuzzing/ack/fuzz_test.go": file("package p\n")}, []string{"fuzzing/ack/fuzz_test.go:1: package fuzzing/ack without doc.go"}},
 		{"not needed by a program", fstest.MapFS{"example/main.go": file("package main\n")}, nil},
 		{"too short", fstest.MapFS{"qlog/doc.go": file("// Package p.\npackage p\n")},
 			[]string{"qlog/doc.go:1: doc.go of 2 lines, want a package comment and 5 to 40 lines"}},
