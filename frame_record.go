@@ -1,5 +1,3 @@
-//go:build unfinished
-
 package quic
 
 // Kinds of recovery.Record: what a sent packet carried and who is told when it is

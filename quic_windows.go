@@ -1,5 +1,3 @@
-//go:build unfinished
-
 package quic
 
 // Socket options that package syscall does not have. They have the values of the Windows SDK.

@@ -5,8 +5,9 @@ import "time"
 // A Time is a point in monotonic time, in nanoseconds since an arbitrary origin.
 type Time int64
 
-// origin lies before the start of the process so that no Time that Now returns is zero.
-var origin = time.Now().Add(-time.Hour)
+// origin lies so far before the start of the process that every Time is positive, also in a testing/synctest
+// bubble, whose clock starts in the year 2000.
+var origin = time.Now().Add(-100 * 365 * 24 * time.Hour)
 
 // Now returns the current time.
 func Now() Time { return FromTime(time.Now()) }

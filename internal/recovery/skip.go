@@ -81,5 +81,5 @@ func (t *Tracker) scheduleSkip() {
 		return
 	}
 	period := max(int(t.controller.Window()/t.mtu/2), minSkipPeriod)
-	t.skipIn = period/2 + (t.random()&^(-1<<62))%(period/2) + 1
+	t.skipIn = period/2 + t.random()%(period/2) + 1
 }

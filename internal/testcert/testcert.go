@@ -22,12 +22,12 @@ var shared = sync.OnceValue(newAuthority)
 
 // ServerConfig returns the TLS config of a server for localhost, 127.0.0.1 and ::1.
 func ServerConfig(protos ...string) *tls.Config {
-	return &tls.Config{Certificates: []tls.Certificate{shared().server}, NextProtos: protos}
+	return &tls.Config{Certificates: []tls.Certificate{shared().server}, NextProtos: protos, MinVersion: tls.VersionTLS13}
 }
 
 // ClientConfig returns the TLS config of a client that trusts the certificate of ServerConfig.
 func ClientConfig(protos ...string) *tls.Config {
-	return &tls.Config{RootCAs: shared().pool, ServerName: "localhost", NextProtos: protos}
+	return &tls.Config{RootCAs: shared().pool, ServerName: "localhost", NextProtos: protos, MinVersion: tls.VersionTLS13}
 }
 
 // ClientCertificate returns a certificate for clients, of the authority in Pool.

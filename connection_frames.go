@@ -1,0 +1,139 @@
+package quic
+
+import (
+	"github.com/quic-go/quic-go/internal/connid"
+	"github.com/quic-go/quic-go/internal/monotime"
+	"github.com/quic-go/quic-go/internal/protocol"
+	"github.com/quic-go/quic-go/internal/qerr"
+	"github.com/quic-go/quic-go/internal/wire"
+)
+
+// handleFrame handles one frame of a packet of the given level. That the frame may be in such a packet was
+// checked by the parser. dst is the Destination Connection ID of the packet.
+func (c *Conn) handleFrame(now monotime.Time, level protocol.EncryptionLevel, f *wire.Decoded, dst protocol.ConnectionID) error {
+	switch f.Type {
+	case wire.FrameTypeStream:
+		return c.streams.handleStreamFrame(now, f)
+	case wire.FrameTypeAck:
+		return c.handleAck(now, level, &f.Ack)
+	case wire.FrameTypeDatagram:
+		c.datagrams.handle(f.Data)
+		return nil
+	case wire.FrameTypePadding, wire.FrameTypePing:
+		return nil
+	case wire.FrameTypeCrypto:
+		return c.tls.HandleCrypto(level, f.Offset, f.Data)
+	case wire.FrameTypeConnectionClose, wire.FrameTypeApplicationClose:
+		c.handleConnectionClose(f)
+		return nil
+	case wire.FrameTypeHandshakeDone:
+		return c.handleHandshakeDone(now)
+	case wire.FrameTypeNewToken:
+		return c.handleNewToken(f)
+	case wire.FrameTypeNewConnectionID:
+		change, err := c.received.HandleNew(f)
+		c.applyTokenChange(change)
+		return err
+	case wire.FrameTypeRetireConnectionID:
+		return c.handleRetireConnectionID(now, f, dst)
+	case wire.FrameTypePathChallenge:
+		c.handlePathChallenge(f)
+		return nil
+	case wire.FrameTypePathResponse:
+		return nil // we have asked nothing; RFC 9000, Section 8.2.3 lets us ignore it
+	default:
+		return c.handleStreamControl(now, f)
+	}
+}
+
+// handleStreamControl handles the frames about streams and flow control.
+func (c *Conn) handleStreamControl(now monotime.Time, f *wire.Decoded) error {
+	switch f.Type {
+	case wire.FrameTypeResetStream, wire.FrameTypeResetStreamAt:
+		return c.streams.handleResetStream(f)
+	case wire.FrameTypeStopSending:
+		return c.streams.handleStopSending(f)
+	case wire.FrameTypeMaxData:
+		return c.streams.handleMaxData(f)
+	case wire.FrameTypeMaxStreamData:
+		return c.streams.handleMaxStreamData(f)
+	case wire.FrameTypeMaxStreamsBidi, wire.FrameTypeMaxStreamsUni:
+		return c.streams.handleMaxStreams(f)
+	case wire.FrameTypeStreamDataBlocked:
+		return c.streams.handleStreamDataBlocked(f)
+	case wire.FrameTypeStreamsBlockedBidi, wire.FrameTypeStreamsBlockedUni:
+		return c.streams.handleStreamsBlocked(f)
+	default:
+		return nil // DATA_BLOCKED: our window is tuned by what is read
+	}
+}
+
+func (c *Conn) handleAck(now monotime.Time, level protocol.EncryptionLevel, ack *wire.Ack) error {
+	if err := c.recovery.OnAck(now, level, ack, &c.result); err != nil {
+		return err
+	}
+	if level == protocol.Encryption1RTT {
+		c.keys.oneRTT.OnAcked(ack.Ranges[0].Largest)
+	}
+	c.onRecoveryResult()
+	return nil
+}
+
+func (c *Conn) handleHandshakeDone(now monotime.Time) error {
+	if c.perspective == protocol.PerspectiveServer {
+		// RFC 9000, Section 19.20: "A server MUST treat receipt of a HANDSHAKE_DONE frame as a connection error of type
+		// PROTOCOL_VIOLATION."
+		return qerr.FrameError(qerr.ProtocolViolation, uint64(wire.FrameTypeHandshakeDone), "HANDSHAKE_DONE from a client")
+	}
+	if !c.life.complete {
+		return qerr.FrameError(qerr.ProtocolViolation, uint64(wire.FrameTypeHandshakeDone), "HANDSHAKE_DONE during the handshake")
+	}
+	c.confirm(now)
+	return nil
+}
+
+func (c *Conn) handleNewToken(f *wire.Decoded) error {
+	if c.perspective == protocol.PerspectiveServer {
+		// RFC 9000, Section 19.7: "A server MUST treat receipt of a NEW_TOKEN frame as a connection error of type
+		// PROTOCOL_VIOLATION."
+		return qerr.FrameError(qerr.ProtocolViolation, uint64(wire.FrameTypeNewToken), "NEW_TOKEN from a client")
+	}
+	if c.params.storeToken != nil {
+		c.params.storeToken(f.Data, c.recovery.RTT().Smoothed())
+	}
+	return nil
+}
+
+func (c *Conn) handleRetireConnectionID(now monotime.Time, f *wire.Decoded, dst protocol.ConnectionID) error {
+	added, err := c.issued.HandleRetire(now, f.Sequence, dst, 3*c.recovery.RTT().PTO(true))
+	if err != nil {
+		return err
+	}
+	c.routeConnectionIDs(added)
+	return nil
+}
+
+// routeConnectionIDs makes the Transport route new connection IDs to this connection.
+func (c *Conn) routeConnectionIDs(ids []protocol.ConnectionID) {
+	for _, id := range ids {
+		c.transport.addConnectionID(id, c)
+	}
+}
+
+func (c *Conn) applyTokenChange(change connid.TokenChange) {
+	for _, t := range change.Added {
+		c.transport.addResetToken(t, c)
+	}
+	for _, t := range change.Removed {
+		c.transport.removeResetToken(t)
+	}
+}
+
+// handlePathChallenge queues the answer. RFC 9000, Section 8.2.2: "On receiving a PATH_CHALLENGE frame, an endpoint
+// MUST respond by echoing the data contained in the PATH_CHALLENGE frame in a PATH_RESPONSE frame."
+func (c *Conn) handlePathChallenge(f *wire.Decoded) {
+	if len(c.control.responses) == protocol.MaxQueuedPathResponses {
+		c.control.responses = append(c.control.responses[:0], c.control.responses[1:]...)
+	}
+	c.control.responses = append(c.control.responses, [8]byte(f.Data))
+}

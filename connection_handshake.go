@@ -1,0 +1,404 @@
+package quic
+
+import (
+	"context"
+
+	"github.com/quic-go/quic-go/internal/handshake"
+	"github.com/quic-go/quic-go/internal/monotime"
+	"github.com/quic-go/quic-go/internal/protect"
+	"github.com/quic-go/quic-go/internal/protocol"
+	"github.com/quic-go/quic-go/internal/qerr"
+	"github.com/quic-go/quic-go/internal/wire"
+)
+
+// setInitialKeys derives the Initial keys from the client's Destination Connection ID (RFC 9001, Section 5.2).
+func (c *Conn) setInitialKeys(dst protocol.ConnectionID) {
+	sealer, opener := protect.InitialKeys(c.version, dst, c.perspective)
+	c.keys.sealers[protocol.EncryptionInitial] = sealer
+	c.keys.openers[protocol.EncryptionInitial] = opener
+}
+
+func (c *Conn) newTLS() {
+	params := c.localParameters()
+	hp := handshake.Params{
+		Perspective:         c.perspective,
+		TLS:                 c.params.tls,
+		ServerName:          c.params.serverName,
+		Version:             c.version,
+		TransportParameters: params.Append(nil, c.perspective),
+		EnableEarlyData:     c.params.early,
+		LocalAddr:           c.localAddr(),
+		RemoteAddr:          c.params.remote.NetAddr(),
+	}
+	if c.perspective == protocol.PerspectiveServer {
+		hp.EnableEarlyData = c.config.Allow0RTT
+		hp.Replay = c.params.replay
+		hp.TicketData = func() []byte { return params.AppendForTicket(nil) }
+		hp.AcceptEarlyData = func(ticket []byte) bool {
+			remembered, err := wire.ParseTicketParameters(ticket)
+			return err == nil && params.ValidFor0RTT(remembered)
+		}
+	}
+	c.tls = handshake.New(hp)
+	c.keys.oneRTT = protect.NewOneRTT(c.version, protect.Limits{})
+}
+
+// handshakeContext is what the TLS callbacks of the application see.
+func (c *Conn) handshakeContext() context.Context {
+	return context.WithValue(c.ctx, QUICVersionContextKey, c.version)
+}
+
+// localParameters returns the transport parameters that we send.
+func (c *Conn) localParameters() *wire.TransportParameters {
+	cfg := c.config
+	tp := &wire.TransportParameters{
+		InitialSourceConnectionID:      c.params.srcCID,
+		MaxIdleTimeout:                 cfg.MaxIdleTimeout,
+		MaxUDPPayloadSize:              protocol.MaxDatagramSize,
+		InitialMaxData:                 protocol.ByteCount(cfg.InitialConnectionReceiveWindow),
+		InitialMaxStreamDataBidiLocal:  protocol.ByteCount(cfg.InitialStreamReceiveWindow),
+		InitialMaxStreamDataBidiRemote: protocol.ByteCount(cfg.InitialStreamReceiveWindow),
+		InitialMaxStreamDataUni:        protocol.ByteCount(cfg.InitialStreamReceiveWindow),
+		MaxBidiStreamNum:               protocol.StreamNum(max(cfg.MaxIncomingStreams, 0)),
+		MaxUniStreamNum:                protocol.StreamNum(max(cfg.MaxIncomingUniStreams, 0)),
+		AckDelayExponent:               protocol.AckDelayExponent,
+		MaxAckDelay:                    protocol.MaxAckDelay + protocol.TimerGranularity,
+		ActiveConnectionIDLimit:        protocol.MaxActiveConnectionIDs,
+		EnableResetStreamAt:            cfg.EnableStreamResetPartialDelivery,
+		DisableActiveMigration:         true,
+	}
+	if cfg.EnableDatagrams {
+		tp.MaxDatagramFrameSize = protocol.MaxDatagramFrameSize
+	}
+	if c.perspective == protocol.PerspectiveServer {
+		tp.OriginalDestinationConnectionID = c.params.origDstCID
+		tp.RetrySourceConnectionID = c.params.retrySrcCID
+		token := c.transport.statelessResetToken(c.params.srcCID)
+		tp.StatelessResetToken = &token
+	}
+	c.parser.Datagrams = cfg.EnableDatagrams
+	c.parser.ResetStreamAt = cfg.EnableStreamResetPartialDelivery
+	c.parser.AckDelayExponent = protocol.DefaultAckDelayExponent
+	return tp
+}
+
+// handleTLS handles the events of the handshake. It is called when all frames of a packet have been handled, as keys
+// may vanish here.
+func (c *Conn) handleTLS(now monotime.Time) {
+	newKeys := false
+	for c.end == nil {
+		e := c.tls.NextEvent()
+		if e.Kind == handshake.EventNone {
+			break
+		}
+		if e.Kind == handshake.EventReadKeys {
+			newKeys = true
+		}
+		if err := c.handleTLSEvent(now, &e); err != nil {
+			c.fail(err)
+		}
+	}
+	if newKeys && len(c.undecryptable) > 0 {
+		c.retryUndecryptable(now)
+	}
+}
+
+func (c *Conn) handleTLSEvent(now monotime.Time, e *handshake.Event) error {
+	switch e.Kind {
+	case handshake.EventReadKeys:
+		return c.setReadKeys(e)
+	case handshake.EventWriteKeys:
+		return c.setWriteKeys(now, e)
+	case handshake.EventPeerParameters:
+		return c.handlePeerParameters(e.Data)
+	case handshake.EventHandshakeComplete:
+		return c.handleComplete(now)
+	case handshake.EventEarlyDataRejected:
+		c.rejectEarlyData(now)
+	case handshake.EventSessionRestored:
+		return c.restoreParameters(e.Data)
+	case handshake.EventNone, handshake.EventCryptoReady, handshake.EventTransportParametersRequired:
+	}
+	return nil
+}
+
+func (c *Conn) setReadKeys(e *handshake.Event) error {
+	if e.Level == protocol.Encryption1RTT {
+		return c.keys.oneRTT.SetReadSecret(e.Suite, e.Secret)
+	}
+	opener, err := protect.NewOpener(e.Suite, c.version, e.Secret)
+	if err != nil {
+		return err
+	}
+	c.keys.openers[e.Level] = opener
+	if e.Level == protocol.Encryption0RTT {
+		c.life.used0RTT = true
+		c.publishFacts()
+	}
+	return nil
+}
+
+func (c *Conn) setWriteKeys(now monotime.Time, e *handshake.Event) error {
+	if e.Level == protocol.Encryption1RTT {
+		if err := c.keys.oneRTT.SetWriteSecret(e.Suite, e.Secret); err != nil {
+			return err
+		}
+		// RFC 9001, Section 4.9.3: "a client SHOULD discard 0-RTT keys as soon as it installs 1-RTT keys".
+		if c.perspective == protocol.PerspectiveClient {
+			c.dropKeys(protocol.Encryption0RTT)
+			return nil
+		}
+		return c.announce(true)
+	}
+	sealer, err := protect.NewSealer(e.Suite, c.version, e.Secret)
+	if err != nil {
+		return err
+	}
+	c.keys.sealers[e.Level] = sealer
+	if e.Level == protocol.EncryptionHandshake {
+		c.recovery.SetHandshakeKeys()
+	}
+	if e.Level == protocol.Encryption0RTT && c.life.remembered != nil {
+		c.life.used0RTT = true
+		c.usePeerParameters(c.life.remembered)
+		close(c.earlyReady)
+	}
+	return nil
+}
+
+// announce makes a server's connection known to the listener: an early one as soon as 1-RTT packets can be sent,
+// another one when the handshake is complete.
+func (c *Conn) announce(early bool) error {
+	if c.life.announced || early != c.params.early {
+		return nil
+	}
+	c.life.announced = true
+	if early {
+		close(c.earlyReady)
+	}
+	if c.params.onHandshake != nil && !c.params.onHandshake(c) {
+		return qerr.FrameError(qerr.ConnectionRefused, 0, "")
+	}
+	return nil
+}
+
+// restoreParameters notes the server's transport parameters of the connection that issued the ticket for 0-RTT.
+func (c *Conn) restoreParameters(data []byte) error {
+	tp, err := wire.ParseTicketParameters(data)
+	if err != nil {
+		return nil // a ticket of another version of this package: 0-RTT keys are not used
+	}
+	c.life.remembered = tp
+	return nil
+}
+
+// handlePeerParameters handles the peer's transport parameters.
+func (c *Conn) handlePeerParameters(data []byte) error {
+	tp, err := wire.ParseTransportParameters(data, c.perspective.Opposite())
+	if err != nil {
+		return err
+	}
+	if err := c.checkConnectionIDs(tp); err != nil {
+		return err
+	}
+	c.peerParams = tp
+	if tp.StatelessResetToken != nil {
+		c.applyTokenChange(c.received.SetResetToken(*tp.StatelessResetToken))
+	}
+	if tp.PreferredAddress != nil {
+		if err := c.received.AddPreferred(tp.PreferredAddress.ConnectionID, tp.PreferredAddress.StatelessResetToken); err != nil {
+			return err
+		}
+	}
+	if c.perspective == protocol.PerspectiveClient {
+		c.tls.StoreTicketData(tp.AppendForTicket(nil))
+	}
+	if c.perspective == protocol.PerspectiveServer || c.life.remembered == nil {
+		c.usePeerParameters(tp)
+	}
+	return nil
+}
+
+// checkConnectionIDs authenticates the connection IDs of the handshake. RFC 9000, Section 7.3: "An endpoint MUST treat
+// [...] the absence of [...] or a mismatch between values received from a peer in these transport parameters and the
+// value sent in the corresponding Destination or Source Connection ID fields of Initial packets" as an error of type
+// TRANSPORT_PARAMETER_ERROR.
+func (c *Conn) checkConnectionIDs(tp *wire.TransportParameters) error {
+	if tp.InitialSourceConnectionID != c.life.peerSrc {
+		return qerr.FrameError(qerr.TransportParameterError, 0, "initial_source_connection_id does not match")
+	}
+	if c.perspective == protocol.PerspectiveServer {
+		return nil
+	}
+	if tp.OriginalDestinationConnectionID != c.params.origDstCID {
+		return qerr.FrameError(qerr.TransportParameterError, 0, "original_destination_connection_id does not match")
+	}
+	if (tp.RetrySourceConnectionID != nil) != c.life.retried {
+		return qerr.FrameError(qerr.TransportParameterError, 0, "retry_source_connection_id without Retry or vice versa")
+	}
+	if c.life.retried && *tp.RetrySourceConnectionID != c.life.retrySrc {
+		return qerr.FrameError(qerr.TransportParameterError, 0, "retry_source_connection_id does not match")
+	}
+	return nil
+}
+
+// usePeerParameters applies transport parameters of the peer: remembered ones first, if there is 0-RTT.
+func (c *Conn) usePeerParameters(tp *wire.TransportParameters) {
+	if c.peerParams == nil {
+		c.peerParams = tp
+		defer func() { c.peerParams = nil }()
+	}
+	c.maxPacketSize = min(c.maxPacketSize, max(tp.MaxUDPPayloadSize, protocol.MinInitialPacketSize))
+	c.recovery.SetMTU(c.maxPacketSize)
+	c.parser.AckDelayExponent = tp.AckDelayExponent
+	c.recovery.SetPeerMaxAckDelay(tp.MaxAckDelay)
+	c.streams.setPeerParameters(tp)
+	c.updateMaxDatagramPayload()
+	c.publishFacts()
+}
+
+func (c *Conn) publishFacts() {
+	f := &connFacts{used0RTT: c.life.used0RTT}
+	if c.peerParams != nil {
+		f.peerDatagrams = c.peerParams.MaxDatagramFrameSize > 0
+		f.peerResetAt = c.peerParams.EnableResetStreamAt
+	}
+	c.facts.Store(f)
+}
+
+// rejectEarlyData gives up what was sent in 0-RTT packets.
+func (c *Conn) rejectEarlyData(now monotime.Time) {
+	c.life.used0RTT, c.life.remembered = false, nil
+	c.early.rejected.Store(true)
+	c.dropKeys(protocol.Encryption0RTT)
+	c.streams.rejectEarlyData()
+	c.recovery.RejectEarlyData(now, &c.result)
+	c.onRecoveryResult()
+	if c.peerParams != nil {
+		c.usePeerParameters(c.peerParams)
+	}
+}
+
+// handleComplete handles the completion of the handshake (RFC 9001, Section 4.1.1).
+func (c *Conn) handleComplete(now monotime.Time) error {
+	if c.life.remembered != nil {
+		// RFC 9000, Section 7.4.1: "If 0-RTT data is accepted by the server, the server MUST NOT reduce any limits or alter
+		// any values that might be violated by the client with its 0-RTT data."
+		if !c.peerParams.ValidFor0RTT(c.life.remembered) {
+			return qerr.FrameError(qerr.ProtocolViolation, 0, "limits are smaller than those of 0-RTT")
+		}
+		c.usePeerParameters(c.peerParams)
+	}
+	c.life.complete = true
+	c.publishFacts()
+	c.timers.stop(timerHandshake)
+	c.recovery.SetHandshakeComplete()
+	c.setNegotiatedTimeout()
+	added, err := c.issued.SetPeerLimit(c.peerParams.ActiveConnectionIDLimit)
+	if err != nil {
+		return err
+	}
+	c.routeConnectionIDs(added)
+	close(c.handshakeDone)
+	if c.perspective == protocol.PerspectiveClient {
+		if c.life.remembered == nil {
+			close(c.earlyReady)
+		}
+		return nil
+	}
+	return c.completeServer(now)
+}
+
+func (c *Conn) completeServer(now monotime.Time) error {
+	c.control.handshakeDone = true
+	if err := c.tls.SendSessionTicket(); err != nil {
+		return err
+	}
+	c.queueNewToken()
+	pto := c.recovery.RTT().PTO(true)
+	c.issued.RetireOrigDst(now.Add(3 * pto))
+	if c.keys.openers[protocol.Encryption0RTT] != nil {
+		// RFC 9001, Section 4.9.3: "servers MAY temporarily retain 0-RTT keys [...] for a period of three times the PTO".
+		c.timers.set(timerKeyDiscard, now.Add(3*pto))
+	}
+	c.confirm(now)
+	return c.announce(false)
+}
+
+// queueNewToken queues a NEW_TOKEN frame. If no token can be made, the client goes without.
+func (c *Conn) queueNewToken() {
+	if c.params.newToken == nil {
+		return
+	}
+	if token, err := c.params.newToken(c.params.remote.NetAddr(), c.recovery.RTT().Smoothed()); err == nil {
+		c.control.newToken = token
+	}
+}
+
+// confirm handles the confirmation of the handshake (RFC 9001, Section 4.1.2).
+func (c *Conn) confirm(now monotime.Time) {
+	if c.life.confirmed {
+		return
+	}
+	c.life.confirmed = true
+	c.dropLevel(now, protocol.EncryptionInitial)
+	c.dropLevel(now, protocol.EncryptionHandshake)
+	c.recovery.SetHandshakeConfirmed()
+}
+
+// dropLevel discards the keys and the packet number space of Initial or Handshake packets (RFC 9001, Section 4.9).
+func (c *Conn) dropLevel(now monotime.Time, level protocol.EncryptionLevel) {
+	if c.keys.dropped[level] {
+		return
+	}
+	c.dropKeys(level)
+	c.tls.DropLevel(level)
+	c.recovery.DropSpace(now, level.Space())
+}
+
+func (c *Conn) dropKeys(level protocol.EncryptionLevel) {
+	c.keys.dropped[level] = true
+	c.keys.sealers[level], c.keys.openers[level] = nil, nil
+}
+
+// handleRetry handles a Retry packet (RFC 9000, Section 17.2.5).
+func (c *Conn) handleRetry(now monotime.Time, packet []byte, hdr *wire.LongHeader) {
+	// RFC 9000, Section 17.2.5.2: "A client MUST accept and process at most one Retry packet for each connection attempt.
+	// After the client has received and processed an Initial or Retry packet from the server, it MUST discard any
+	// subsequent Retry packets that it receives."
+	if c.perspective == protocol.PerspectiveServer || c.life.retried || c.life.receivedAny || len(hdr.Token) == 0 {
+		return
+	}
+	// RFC 9000, Section 17.2.5.1: "A client MUST discard a Retry packet that contains a Source Connection ID field that is
+	// identical to the Destination Connection ID field of its Initial packet."
+	if hdr.SrcCID == c.params.origDstCID {
+		return
+	}
+	if protect.RetryTag(c.version, c.params.origDstCID, packet[:len(packet)-len(hdr.RetryTag)]) != hdr.RetryTag {
+		return
+	}
+	c.life.retried, c.life.retrySrc = true, hdr.SrcCID
+	c.life.token = append([]byte(nil), hdr.Token...)
+	c.received.SetInitial(hdr.SrcCID)
+	c.setInitialKeys(hdr.SrcCID)
+	c.recovery.ResetInitial(now, &c.result)
+	c.onRecoveryResult()
+}
+
+// handleVersionNegotiation handles a Version Negotiation packet (RFC 9000, Section 6.2).
+func (c *Conn) handleVersionNegotiation(packet []byte) {
+	if c.perspective == protocol.PerspectiveServer || c.life.receivedAny || c.life.retried || c.params.versionNegotiated {
+		return
+	}
+	dst, src, versions, err := wire.ParseVersionNegotiation(packet)
+	if err != nil || string(dst) != string(c.params.srcCID.Bytes()) || string(src) != string(c.params.origDstCID.Bytes()) {
+		return
+	}
+	for _, v := range versions {
+		if v == c.version {
+			// "A client MUST discard a Version Negotiation packet that lists the QUIC version selected by the client."
+			return
+		}
+	}
+	c.endWith(&errVersionNegotiated{theirs: versions}, endSilent)
+}

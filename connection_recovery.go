@@ -1,0 +1,69 @@
+package quic
+
+import (
+	"github.com/quic-go/quic-go/internal/congestion"
+	"github.com/quic-go/quic-go/internal/protocol"
+	"github.com/quic-go/quic-go/internal/recovery"
+)
+
+func (c *Conn) newRecovery() {
+	_, ecn, _ := c.transport.conn.Capabilities()
+	c.recovery = recovery.New(recovery.Params{
+		Perspective:      c.perspective,
+		MTU:              c.maxPacketSize,
+		NewController:    congestion.NewCubic,
+		AddressValidated: c.params.addressValidated,
+		MaxTracked:       protocol.MaxTrackedSentPackets,
+		Skip:             newSkipSource(),
+		EnableECN:        ecn,
+	})
+}
+
+// onRecoveryResult tells the owners of what was sent about its fate.
+func (c *Conn) onRecoveryResult() {
+	for i := range c.result.Acked {
+		c.onRecordAcked(&c.result.Acked[i])
+	}
+	for i := range c.result.Lost {
+		c.onRecordLost(&c.result.Lost[i])
+	}
+	for i := range c.result.Probe {
+		c.onRecordLost(&c.result.Probe[i])
+	}
+}
+
+func (c *Conn) onRecordAcked(r *recovery.Record) {
+	switch r.Kind {
+	case recordCrypto:
+		c.tls.Crypto(r.Level).Ack(r.Offset, r.Length)
+	case recordNewConnectionID:
+		c.issued.OnAcked(r.Value)
+	case recordRetireConnectionID:
+		c.received.OnAcked(r.Value)
+	case recordPing, recordNewToken, recordHandshakeDone, recordPathChallenge, recordPathResponse, recordDatagram:
+	default:
+		c.streams.onAcked(r)
+	}
+}
+
+// onRecordLost queues again what has to be repeated. It is also called for what a probe repeats although it is not
+// lost (RFC 9002, Section 6.2.4).
+func (c *Conn) onRecordLost(r *recovery.Record) {
+	switch r.Kind {
+	case recordCrypto:
+		if !c.keys.dropped[r.Level] {
+			c.tls.Crypto(r.Level).Lost(r.Offset, r.Length)
+		}
+	case recordNewConnectionID:
+		c.issued.OnLost(r.Value)
+	case recordRetireConnectionID:
+		c.received.OnLost(r.Value)
+	case recordHandshakeDone:
+		c.control.handshakeDone = true
+	case recordNewToken:
+		c.queueNewToken()
+	case recordPing, recordPathChallenge, recordPathResponse, recordDatagram:
+	default:
+		c.streams.onLost(r)
+	}
+}

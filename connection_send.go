@@ -1,0 +1,190 @@
+package quic
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	mrand "math/rand/v2"
+	"sync"
+
+	"github.com/quic-go/quic-go/internal/monotime"
+	"github.com/quic-go/quic-go/internal/protocol"
+	"github.com/quic-go/quic-go/internal/recovery"
+	"github.com/quic-go/quic-go/internal/udp"
+)
+
+// batchPool holds memory for batches, which connections need only while they send.
+var batchPool = sync.Pool{New: func() any {
+	b := make([]byte, 0, udp.MaxBatchBytes)
+	return &b
+}}
+
+// sendLevels are the encryption levels in the order of packets in a datagram.
+var sendLevels = [...]protocol.EncryptionLevel{
+	protocol.EncryptionInitial, protocol.EncryptionHandshake, protocol.Encryption0RTT, protocol.Encryption1RTT,
+}
+
+// send sends what there is to send and what congestion control, pacing and the amplification limit allow now.
+func (c *Conn) send(now monotime.Time) {
+	c.timers.stop(timerPacing)
+	c.keys.oneRTT.MaybeUpdate(now, c.life.confirmed)
+	memory := batchPool.Get().(*[]byte)
+	c.out.batch = (*memory)[:0]
+	for {
+		mode := c.recovery.SendMode(now)
+		if mode == recovery.ModeNone || c.appendDatagram(now, mode) == 0 {
+			break
+		}
+		if c.out.full(c.maxPacketSize, c.transport.conn.MaxSegments()) {
+			c.flush()
+		}
+	}
+	c.flush()
+	c.out.batch = nil
+	batchPool.Put(memory)
+	if at := c.recovery.PacingDeadline(); !at.IsZero() && c.hasFrames(protocol.Encryption1RTT) {
+		c.timers.set(timerPacing, at)
+	}
+}
+
+// flush writes the batch to the socket.
+func (c *Conn) flush() {
+	if len(c.out.batch) == 0 {
+		return
+	}
+	err := c.transport.conn.WriteBatch(c.out.batch, c.out.segment, c.out.ecn, &c.path)
+	c.out.batch, c.out.segment, c.out.datagrams = c.out.batch[:0], 0, 0
+	if err == nil || !udp.IsMessageTooLong(err) {
+		// What passes counts as the loss of the packets. What does not is found by the reader of
+		// the Transport, which then ends all of its connections.
+		return
+	}
+	if c.maxPacketSize > protocol.MinInitialPacketSize {
+		c.maxPacketSize = protocol.MinInitialPacketSize
+		c.recovery.SetMTU(c.maxPacketSize)
+		c.updateMaxDatagramPayload()
+	}
+}
+
+// appendDatagram adds a datagram with what may be sent in the given mode to the batch. It returns its size, 0 if there
+// is nothing to send.
+func (c *Conn) appendDatagram(now monotime.Time, mode recovery.Mode) int {
+	size := c.datagramSize()
+	if size == 0 {
+		return 0
+	}
+	o := &c.out
+	o.reset()
+	if ecn := c.recovery.ECN(); ecn != o.ecn {
+		c.flush()
+		o.ecn = ecn
+	}
+	base := len(o.batch)
+	b := o.batch
+	for _, level := range sendLevels {
+		if c.canSeal(level) {
+			b = c.appendPacket(now, b, base+size, level, mode)
+		}
+	}
+	if o.n == 0 {
+		return 0
+	}
+	padTo := 0
+	if c.needsPadding() {
+		padTo = base + max(size, protocol.MinInitialPacketSize)
+	}
+	b = c.sealPackets(b, padTo)
+	o.batch = b
+	if o.segment == 0 {
+		o.segment = len(b) - base
+	}
+	o.last = len(b) - base
+	o.datagrams++
+	c.onDatagramSent(now)
+	return len(b) - base
+}
+
+// datagramSize returns how large the next datagram may be, 0 if none may be sent.
+func (c *Conn) datagramSize() int {
+	size := min(c.maxPacketSize, c.recovery.AmplificationBudget())
+	if size < protocol.MinInitialPacketSize && c.keys.sealers[protocol.EncryptionInitial] != nil {
+		return 0 // it might have to be padded beyond the limit
+	}
+	if c.out.segment > 0 {
+		size = min(size, protocol.ByteCount(c.out.segment))
+	}
+	return int(size)
+}
+
+// needsPadding reports whether the datagram is to be padded. RFC 9000, Section 14.1: "A client MUST expand the payload of
+// all UDP datagrams carrying Initial packets to at least the smallest allowed maximum datagram size of 1200 bytes [...]. Similarly,
+// a server MUST expand the payload of all UDP datagrams carrying ack-eliciting Initial packets".
+func (c *Conn) needsPadding() bool {
+	for i := range c.out.n {
+		d := &c.out.packets[i]
+		if d.level == protocol.EncryptionInitial && (c.perspective == protocol.PerspectiveClient || d.ackEliciting()) {
+			return true
+		}
+	}
+	return false
+}
+
+// onDatagramSent reports the packets of the datagram to recovery.
+func (c *Conn) onDatagramSent(now monotime.Time) {
+	o := &c.out
+	sentHandshake := false
+	for i := range o.n {
+		d := &o.packets[i]
+		if d.ackEliciting() {
+			c.idle.onSentAckEliciting(now)
+		}
+		sentHandshake = sentHandshake || d.level == protocol.EncryptionHandshake
+		o.sent = recovery.Sent{
+			Space:        d.level.Space(),
+			Level:        d.level,
+			PN:           d.pn,
+			Size:         protocol.ByteCount(d.end - d.start + sealOverhead),
+			AckEliciting: d.ackEliciting(),
+			InFlight:     d.ackEliciting() || d.padded,
+			ECN:          o.ecn,
+			AckedUpTo:    d.acked,
+			Records:      o.records[d.firstRecord:d.lastRecord],
+
+			IsApplicationLimited: d.level == protocol.Encryption1RTT && !c.hasFrames(protocol.Encryption1RTT),
+		}
+		c.recovery.OnSent(now, &o.sent)
+	}
+	if sentHandshake && c.perspective == protocol.PerspectiveClient {
+		// RFC 9001, Section 4.9.1: "a client MUST discard Initial keys when it first sends a Handshake packet".
+		c.dropLevel(now, protocol.EncryptionInitial)
+	}
+}
+
+// hasFrames reports whether frames wait for a packet of the level.
+func (c *Conn) hasFrames(level protocol.EncryptionLevel) bool {
+	if level != protocol.Encryption0RTT {
+		if buf := c.tls.Crypto(level); buf.HasLost() || buf.Unsent() > 0 {
+			return true
+		}
+	}
+	if level != protocol.Encryption0RTT && level != protocol.Encryption1RTT {
+		return false
+	}
+	if level == protocol.Encryption1RTT && c.hasControlFrames() {
+		return true
+	}
+	return c.streams.hasFramesToSend() || c.datagrams.hasData()
+}
+
+func (c *Conn) hasControlFrames() bool {
+	f := &c.control
+	return f.handshakeDone || f.ping || f.newToken != nil || len(f.responses) > 0 ||
+		c.issued.HasFrames() || c.received.HasFrames()
+}
+
+// newSkipSource returns the source of recovery.Params.Skip, so that a peer that acknowledges what it has not received is found
+// out (RFC 9000, Section 21.4).
+func newSkipSource() func() int {
+	var seed [16]byte
+	rand.Read(seed[:])
+	return mrand.New(mrand.NewPCG(binary.BigEndian.Uint64(seed[:]), binary.BigEndian.Uint64(seed[8:]))).Int
+}

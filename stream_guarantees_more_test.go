@@ -1,0 +1,434 @@
+//go:build unfinished
+
+package quic
+
+import (
+	"errors"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/quic-go/quic-go/internal/recovery"
+	"github.com/quic-go/quic-go/internal/wire"
+)
+
+// Guarantee 9: layers do not displace each other; stop is idempotent, tells whether it came before the last
+// call, and may be called in the callback.
+func TestGuarantee09SeveralSubscribers(t *testing.T) {
+	l := newTestLink(t, testParams{})
+	a, b := l.pair(t)
+	first, second, third := observe(a), observe(a), &stateLog{}
+	third.stop = a.OnStateTransition(func(st StreamState) {
+		third.states = append(third.states, st)
+		if st == SendStateFinQueued && !third.stop() {
+			t.Error("stop in the callback = false")
+		}
+	})
+	l.client.m.deliver()
+	if !second.stop() {
+		t.Error("the first stop = false")
+	}
+	if second.stop() {
+		t.Error("the second stop = true")
+	}
+	endNormally(t, l, a, b)
+	first.expect(t, "the subscriber that stays", normalEnd...)
+	second.expect(t, "the one that was stopped", SendStateReady, SendStateSend, ReceiveStateRecv)
+	third.expect(t, "the one that stopped itself", SendStateReady, SendStateSend, SendStateFinQueued, ReceiveStateRecv)
+	if first.stop() {
+		t.Error("stop after the last call = true")
+	}
+	if a.send.rec.observers.first != nil {
+		t.Error("a subscriber is left in the list")
+	}
+}
+
+// Guarantee 9: stop does not wait for a callback that runs.
+func TestGuarantee09StopDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newTestLink(t, testParams{})
+		s := l.open(t)
+		entered, leave := make(chan struct{}), make(chan struct{})
+		calls := 0
+		stop := s.OnStateTransition(func(StreamState) {
+			calls++
+			entered <- struct{}{}
+			<-leave // forbidden for real callbacks
+		})
+		delivered := make(chan struct{})
+		go func() {
+			l.client.m.deliver()
+			close(delivered)
+		}()
+		<-entered
+		if !stop() {
+			t.Error("stop = false")
+		}
+		close(leave)
+		<-delivered
+		if calls != 1 {
+			t.Errorf("%d calls, want 1", calls)
+		}
+	})
+}
+
+// Guarantee 10: from a callback one may call what does not block. Transitions caused there are delivered
+// later, never recursively.
+func TestGuarantee10Reentrancy(t *testing.T) {
+	l := newTestLink(t, testParams{})
+	a, b := l.pair(t)
+	depth, inner := 0, &stateLog{}
+	done := map[StreamState]bool{}
+	stopInner := func() bool { return false }
+	a.OnStateTransition(func(st StreamState) {
+		if depth++; depth != 1 {
+			t.Errorf("%s was delivered recursively", stateName(st))
+		}
+		defer func() { depth-- }()
+		done[st] = true
+		switch st {
+		case SendStateSend:
+			a.SetPriority(1, false)
+			a.SetDeadline(time.Now().Add(time.Hour))
+			if err := a.TryWriteAll([]byte("more")); err != nil {
+				t.Errorf("TryWriteAll = %v", err)
+			}
+			stopInner = a.OnStateTransition(func(st StreamState) { inner.states = append(inner.states, st) })
+		case ReceiveStateRecv:
+			if err := a.Close(); err != nil {
+				t.Errorf("Close = %v", err)
+			}
+		case SendStateFinQueued:
+			a.CancelWrite(1)
+			a.CancelRead(2)
+		case ReceiveStateStopped:
+			if !stopInner() {
+				t.Error("stop = false")
+			}
+			if st, err := a.SendState(); st < SendStateResetQueued || err == nil {
+				t.Errorf("SendState = %s, %v", st, err)
+			}
+			if st, err := a.ReceiveState(); st < ReceiveStateStopped || err == nil {
+				t.Errorf("ReceiveState = %s, %v", st, err)
+			}
+		}
+	})
+	l.run()
+	if n := l.client.size() + l.server.size(); n != 1 {
+		t.Fatalf("%d streams are left, want that of the server", n)
+	}
+	b.CancelWrite(0)
+	l.run()
+	if !done[StreamStateRetired] || !done[SendStateResetRecvd] || !done[ReceiveStateDiscarded] {
+		t.Errorf("states %v", done)
+	}
+	if len(inner.states) == 0 || inner.states[0] != SendStateReady {
+		t.Errorf("the subscriber made in a callback got %s", stateNames(inner.states))
+	}
+}
+
+// Guarantee 11: no goroutine is created; callbacks run on the goroutine of the loop, after the end of
+// the connection on that of the subscriber.
+func TestGuarantee11NoGoroutine(t *testing.T) {
+	l := newTestLink(t, testParams{maxStreams: 500})
+	before := runtime.NumGoroutine()
+	self := goroutineID()
+	var streams []*Stream
+	for range 500 {
+		s := l.open(t)
+		streams = append(streams, s)
+		s.OnStateTransition(func(StreamState) {
+			if goroutineID() != self {
+				t.Error("a callback runs on another goroutine")
+			}
+		})
+		s.SetReceiveFinalSizeCallback(func(int64) {})
+		s.Close()
+	}
+	l.run()
+	l.client.m.close(errTest)
+	l.client.m.deliver()
+	streams[0].OnStateTransition(func(StreamState) {
+		if goroutineID() != self {
+			t.Error("a late callback runs on another goroutine")
+		}
+	})
+	if after := runtime.NumGoroutine(); after > before {
+		t.Errorf("%d goroutines, %d before", after, before)
+	}
+}
+
+// goroutineID returns the first line of the stack, "goroutine N [...".
+func goroutineID() string {
+	b := make([]byte, 32)
+	b = b[:runtime.Stack(b, false)]
+	for i, c := range b {
+		if c == '[' {
+			return string(b[:i])
+		}
+	}
+	return string(b)
+}
+
+// Guarantee 12: 0 allocations per transition, at most 2 per subscription.
+func TestGuarantee12Cost(t *testing.T) {
+	l := newTestLink(t, testParams{maxStreams: 4000})
+	const runs = 500
+	newStreams := func(subscribe bool) []*Stream {
+		streams := make([]*Stream, runs+1)
+		for i := range streams {
+			streams[i] = l.open(t)
+			if subscribe {
+				streams[i].OnStateTransition(func(StreamState) {})
+			}
+		}
+		l.client.m.deliver()
+		return streams
+	}
+	for _, observed := range []bool{false, true} {
+		streams, i := newStreams(observed), 0
+		buf, recs := make([]byte, 0, testPacketSize), make([]recovery.Record, 0, 16)
+		n := testing.AllocsPerRun(runs, func() {
+			s := streams[i].send
+			i++
+			s.Close() // Ready, FinQueued
+			b, r := l.client.m.appendStreamFrames(buf, testPacketSize, recs[:0])
+			if len(b) == 0 || len(r) != 1 {
+				t.Fatal("no FIN")
+			}
+			l.client.m.onAcked(&r[0]) // DataSent, DataRecvd
+			if s.states.current() != SendStateDataRecvd {
+				t.Fatal("not acknowledged")
+			}
+			l.client.m.deliver()
+		})
+		if n != 0 {
+			t.Errorf("observed %t: %v allocations for three transitions", observed, n)
+		}
+	}
+	streams, i := newStreams(false), 0
+	fn := func(StreamState) {}
+	n := testing.AllocsPerRun(runs, func() {
+		streams[i].OnStateTransition(fn)
+		i++
+	})
+	if n > 2 {
+		t.Errorf("%v allocations per subscription, want at most 2", n)
+	}
+	// Nobody watches this stream: it is not even looked at.
+	s := l.open(t)
+	l.client.m.deliver()
+	s.Close()
+	if !l.client.m.pending.empty() {
+		t.Error("an unobserved stream is on the pending list")
+	}
+}
+
+// Guarantee 13: a panic in a callback is not swallowed and does not leave a stream in the map or a lock held.
+// Goexit counts as well.
+func TestGuarantee13Panic(t *testing.T) {
+	for _, at := range []StreamState{SendStateReady, SendStateResetRecvd, ReceiveStateDiscarded, StreamStateRetired} {
+		t.Run(stateName(at), func(t *testing.T) {
+			l := newTestLink(t, testParams{})
+			a, b := l.pair(t)
+			before := observe(a)
+			a.OnStateTransition(func(st StreamState) {
+				if st == at {
+					panic("boom")
+				}
+			})
+			after := observe(a)
+			a.CancelWrite(1)
+			a.CancelRead(1)
+			b.CancelWrite(1)
+			panics := 0
+			for range 3 {
+				if didPanic(l.run) {
+					panics++
+				}
+			}
+			if panics != 1 {
+				t.Errorf("%d panics came through, want 1", panics)
+			}
+			if n := l.client.size(); n != 0 {
+				t.Errorf("%d streams are left", n)
+			}
+			want := []StreamState{
+				SendStateReady, SendStateSend, SendStateResetQueued, SendStateResetSent, SendStateResetRecvd,
+				ReceiveStateRecv, ReceiveStateStopped, ReceiveStateDiscarded, StreamStateRetired,
+			}
+			before.expect(t, "the subscriber before", want...)
+			after.expect(t, "the subscriber behind", want...)
+			endAnother(t, l)
+		})
+	}
+}
+
+func TestGuarantee13Goexit(t *testing.T) {
+	l := newTestLink(t, testParams{})
+	a, b := l.pair(t)
+	a.OnStateTransition(func(st StreamState) {
+		if st == SendStateResetRecvd {
+			runtime.Goexit()
+		}
+	})
+	a.CancelWrite(1)
+	a.CancelRead(1)
+	b.CancelWrite(1)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		l.run()
+	}()
+	<-ended
+	l.run()
+	if n := l.client.size(); n != 0 {
+		t.Errorf("%d streams are left", n)
+	}
+	endAnother(t, l)
+}
+
+func didPanic(fn func()) (panicked bool) {
+	defer func() { panicked = recover() != nil }()
+	fn()
+	return false
+}
+
+// endAnother shows that no lock is held: a stream can be opened, used and ended.
+func endAnother(t *testing.T, l *testLink) {
+	t.Helper()
+	c, d := l.pair(t)
+	endNormally(t, l, c, d)
+	if n := l.client.size() + l.server.size(); n != 0 {
+		t.Errorf("%d streams are left", n)
+	}
+}
+
+// Guarantee 14: every half that is not terminal is abandoned with the connection's error, then the stream
+// retires, all of it by the deliver that follows close.
+func TestGuarantee14ConnectionClose(t *testing.T) {
+	l := newTestLink(t, testParams{})
+	a, b := l.pair(t)
+	c, d := l.pair(t)
+	d.CancelWrite(3) // the receive half of c is reset, nobody has read it
+	c.CancelWrite(4)
+	e, _ := l.pair(t)
+	e.Close()
+	l.run()
+	logA, logC, logE := observe(a), observe(c), observe(e)
+	l.client.m.close(errTest)
+	l.client.m.deliver()
+	logA.expect(t, "open stream", SendStateReady, SendStateSend, SendStateAbandoned,
+		ReceiveStateRecv, ReceiveStateAbandoned, StreamStateRetired)
+	logC.expect(t, "stream that was over", SendStateReady, SendStateSend, SendStateResetQueued, SendStateResetSent,
+		SendStateResetRecvd, ReceiveStateRecv, ReceiveStateResetRecvd, ReceiveStateResetRead, StreamStateRetired)
+	logE.expect(t, "half closed stream", SendStateReady, SendStateSend, SendStateFinQueued, SendStateDataSent,
+		SendStateDataRecvd, ReceiveStateRecv, ReceiveStateAbandoned, StreamStateRetired)
+	for name, err := range map[string]error{
+		"SendState":    second(a.SendState()),
+		"ReceiveState": second(a.ReceiveState()),
+		"Read":         second(a.Read(make([]byte, 1))),
+		"Write":        second(a.Write(make([]byte, 1))),
+		"OpenStream":   second(l.client.m.openStream()),
+		"AcceptStream": second(l.client.m.acceptStream(t.Context())),
+	} {
+		if !errors.Is(err, errTest) {
+			t.Errorf("%s = %v, want %v", name, err, errTest)
+		}
+	}
+	if err := a.Close(); err != nil {
+		t.Errorf("Close = %v, want nil", err)
+	}
+	if n := l.client.size(); n != 0 {
+		t.Errorf("%d streams are left", n)
+	}
+	_ = b
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// Guarantee 15: after the rejection of 0-RTT streams are abandoned with Err0RTTRejected and retire. Stream IDs
+// start again.
+func TestGuarantee15EarlyDataRejected(t *testing.T) {
+	l := newTestLink(t, testParams{})
+	m := l.client.m
+	a, c, d := l.open(t), l.open(t), l.open(t)
+	mustWrite(t, a, []byte("early"))
+	c.Close()
+	d.CancelWrite(1)
+	logs := []*stateLog{observe(a), observe(c), observe(d)}
+	l.client.packAll()
+	m.rejectEarlyData()
+	if _, err := m.openStream(); !errors.Is(err, Err0RTTRejected) {
+		t.Errorf("openStream = %v, want %v", err, Err0RTTRejected)
+	}
+	if _, err := m.acceptStream(t.Context()); !errors.Is(err, Err0RTTRejected) {
+		t.Errorf("acceptStream = %v, want %v", err, Err0RTTRejected)
+	}
+	m.setPeerParameters(&wire.TransportParameters{InitialMaxData: 10, MaxBidiStreamNum: 1, InitialMaxStreamDataBidiRemote: 5})
+	m.useAfterReject()
+	again := l.open(t) // before the old streams are gone
+	if again.StreamID() != a.StreamID() {
+		t.Errorf("new stream %d, want %d", again.StreamID(), a.StreamID())
+	}
+	m.deliver()
+	logs[0].expect(t, "open stream", SendStateReady, SendStateSend, SendStateAbandoned,
+		ReceiveStateRecv, ReceiveStateAbandoned, StreamStateRetired)
+	logs[1].expect(t, "closed stream", SendStateReady, SendStateFinQueued, SendStateDataSent, SendStateAbandoned,
+		ReceiveStateRecv, ReceiveStateAbandoned, StreamStateRetired)
+	logs[2].expect(t, "reset stream", SendStateReady, SendStateResetQueued, SendStateResetSent, SendStateAbandoned,
+		ReceiveStateRecv, ReceiveStateAbandoned, StreamStateRetired)
+	for name, err := range map[string]error{
+		"SendState": second(a.SendState()), "ReceiveState": second(a.ReceiveState()),
+		"Read": second(a.Read(make([]byte, 1))), "Write": second(a.Write(make([]byte, 1))),
+	} {
+		if !errors.Is(err, Err0RTTRejected) {
+			t.Errorf("%s = %v, want %v", name, err, Err0RTTRejected)
+		}
+	}
+	if m.lookup(again.StreamID()) != again.send.rec {
+		t.Error("the new stream is not in the map")
+	}
+	if _, err := m.openStream(); err == nil {
+		t.Error("the limit of the remembered parameters still holds")
+	}
+	if got := m.credit.writable(); got != 10 {
+		t.Errorf("credit %d, want 10", got)
+	}
+}
+
+// Guarantee 16: frames for a terminal half are ignored, and so is CancelWrite in Data Recvd.
+func TestGuarantee16TerminalHalf(t *testing.T) {
+	l := newTestLink(t, testParams{})
+	a, b := l.pair(t)
+	log := observe(a)
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l.run()
+	want := []StreamState{SendStateReady, SendStateSend, SendStateFinQueued, SendStateDataSent, SendStateDataRecvd, ReceiveStateRecv}
+	log.expect(t, "before", want...)
+	for range 3 {
+		a.CancelWrite(1)
+		a.SetReliableBoundary()
+		l.client.mustHandle(stopFrame(a.StreamID(), 9))
+	}
+	if p := l.client.pack(); p != nil {
+		t.Errorf("packed %d frames", len(l.client.parse(p)))
+	}
+	l.client.m.deliver()
+	log.expect(t, "after", want...)
+	if st, err := a.SendState(); st != SendStateDataRecvd || err != nil {
+		t.Errorf("SendState = %s, %v, want data_received, nil", st, err)
+	}
+	// The receive half, after its end: late and repeated frames.
+	b.CancelWrite(2)
+	l.run()
+	a.Read(make([]byte, 1))
+	want = append(want, ReceiveStateResetRecvd, ReceiveStateResetRead, StreamStateRetired)
+	for range 2 {
+		l.client.mustHandle(streamFrame(a.StreamID(), 0, "y", false), resetFrame(a.StreamID(), 1, 2))
+	}
+	log.expect(t, "receive half", want...)
+}
