@@ -252,6 +252,19 @@ func TestUnderutilizedWindow(t *testing.T) {
 	}
 }
 
+// The sender ran out of data just when the window was full.
+func TestFullyUtilizedWindowOfALimitedSender(t *testing.T) {
+	forEachController(t, func(t *testing.T, f *flow, _ protocol.ByteCount) {
+		b := f.batch(testMTU)
+		b.AppLimited, b.SentInFlight = true, f.c.Window()-testMTU
+		f.c.OnAcked(b)
+		f.wantWindow(12000)
+		b.SentInFlight++
+		f.c.OnAcked(b)
+		f.wantWindow(13200)
+	})
+}
+
 // RFC 9002, Section 7.7: "rate = N * congestion_window / smoothed_rtt" with N = 1.25.
 func TestPacingRate(t *testing.T) {
 	for _, tc := range []struct {

@@ -156,6 +156,7 @@ func walk(t *testing.T, c Controller, seed uint64) {
 		default:
 			c.OnAcked(AckedBatch{
 				Now: now, Bytes: amount(), LargestSentAt: past(), InFlightBefore: amount(), AppLimited: rnd.IntN(8) == 0,
+				SentInFlight: amount(),
 				SmoothedRTT: time.Duration(rnd.Uint64() >> (1 + rnd.UintN(63))),
 			})
 		}

@@ -68,9 +68,10 @@ func (w *window) mayGrow(a *AckedBatch) bool {
 	}
 	// "When bytes in flight is smaller than the congestion window and sending is not pacing
 	// limited, the congestion window is underutilized. [...] the congestion window SHOULD NOT
-	// be increased". RFC 9002, Section 7.8. A window that is not even half full never is the
-	// limit, whatever the sender believes.
-	if a.AppLimited || a.InFlightBefore < w.size/2 {
+	// be increased". RFC 9002, Section 7.8. A window without room for another packet is used to
+	// the full, and one that is not even half full never is the limit.
+	roomLeft := a.SentInFlight+w.mtu <= w.size
+	if a.AppLimited && roomLeft || a.InFlightBefore < w.size/2 {
 		w.metrics.State = ApplicationLimited
 		return false
 	}
