@@ -2,6 +2,7 @@ package quic
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -85,6 +86,9 @@ func validateConfig(c *Config) error {
 	if c == nil {
 		return nil
 	}
+	if c.Tracer != nil {
+		return errTracerNotImplemented
+	}
 	for _, v := range c.Versions {
 		if !protocol.IsSupportedVersion(protocol.SupportedVersions, v) {
 			return fmt.Errorf("invalid QUIC version: %s", v)
@@ -150,3 +154,5 @@ func streamLimit(v, def int64) int64 {
 	}
 	return v
 }
+
+var errTracerNotImplemented = errors.New("quic: Config.Tracer is not implemented yet")

@@ -16,6 +16,7 @@ import (
 	"github.com/quic-go/quic-go/internal/recovery"
 	"github.com/quic-go/quic-go/internal/udp"
 	"github.com/quic-go/quic-go/internal/wire"
+	"github.com/quic-go/quic-go/qlogwriter"
 )
 
 // A Conn is a QUIC connection. All methods may be called concurrently.
@@ -343,3 +344,6 @@ func (q *receiveQueue) close() {
 		p.Buffer.Release()
 	}
 }
+
+// QlogTrace returns the trace of the connection: nil, as Config.Tracer is not implemented yet.
+func (c *Conn) QlogTrace() qlogwriter.Trace { return nil }

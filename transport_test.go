@@ -179,7 +179,7 @@ func TestSocketIsUsableAfterClose(t *testing.T) {
 		for range 20 {
 			tr := &Transport{Conn: conn}
 			tr.nonQUIC.open()
-			if _, err := tr.WriteTo([]byte("x"), rawServerAddr); err != nil {
+			if _, err := tr.WriteTo([]byte{1}, rawServerAddr); err != nil {
 				t.Fatal(err)
 			}
 			if _, _, err := tr.ReadNonQUICPacket(t.Context(), nil); err != nil {

@@ -72,6 +72,8 @@ func TestZeroRTTQueueIsBounded(t *testing.T) {
 		}
 		time.Sleep(maxZeroRTTWait)
 		synctest.Wait()
+		q.mu.Lock()
+		defer q.mu.Unlock()
 		if len(q.conns) != 0 || q.bytes != 0 {
 			t.Errorf("%d connections and %d bytes are left after %v, want none", len(q.conns), q.bytes, maxZeroRTTWait)
 		}
