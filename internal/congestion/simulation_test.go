@@ -157,7 +157,7 @@ func walk(t *testing.T, c Controller, seed uint64) {
 			c.OnAcked(AckedBatch{
 				Now: now, Bytes: amount(), LargestSentAt: past(), InFlightBefore: amount(), AppLimited: rnd.IntN(8) == 0,
 				SentInFlight: amount(),
-				SmoothedRTT: time.Duration(rnd.Uint64() >> (1 + rnd.UintN(63))),
+				SmoothedRTT:  time.Duration(rnd.Uint64() >> (1 + rnd.UintN(63))),
 			})
 		}
 		m := c.Metrics()
