@@ -9,6 +9,13 @@ import (
 	"github.com/quic-go/quic-go/internal/protocol"
 )
 
+// tableSizes returns how many connection IDs and closed connections a Transport remembers.
+func tableSizes(tr *Transport) (ids, closed int) {
+	tr.table.mu.RLock()
+	defer tr.table.mu.RUnlock()
+	return len(tr.table.byID), tr.table.closed
+}
+
 func TestConnectionIDsAreUnique(t *testing.T) {
 	inBubble(t, &Transport{}, func(t *testing.T, n *rawNet) {
 		tr := n.transport
@@ -97,8 +104,8 @@ func TestLingeringConnectionIsForgotten(t *testing.T) {
 		}
 		time.Sleep(2)
 		synctest.Wait()
-		if len(tr.table.byID) != 0 || tr.table.closed != 0 {
-			t.Errorf("%d connection IDs and %d connections are left, want none", len(tr.table.byID), tr.table.closed)
+		if ids, closed := tableSizes(tr); ids != 0 || closed != 0 {
+			t.Errorf("%d connection IDs and %d connections are left, want none", ids, closed)
 		}
 	})
 }
@@ -111,12 +118,12 @@ func TestLingeringConnectionsAreBounded(t *testing.T) {
 			id := protocol.ParseConnectionID([]byte{byte(i >> 8), byte(i), 0, 0})
 			tr.connClosed(c, []protocol.ConnectionID{id}, nil, time.Second)
 		}
-		if len(tr.table.byID) != maxClosedConns {
-			t.Errorf("%d connections linger, want %d", len(tr.table.byID), maxClosedConns)
+		if ids, _ := tableSizes(tr); ids != maxClosedConns {
+			t.Errorf("%d connections linger, want %d", ids, maxClosedConns)
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if len(tr.table.byID) != 0 || tr.table.closed != 0 {
+		if ids, closed := tableSizes(tr); ids != 0 || closed != 0 {
 			t.Error("some are never forgotten")
 		}
 	})

@@ -469,12 +469,12 @@ func TestZeroRTTBeforeInitial(t *testing.T) {
 			if allow {
 				want = 1
 			}
-			if got := len(l.base.zeroRTT.conns); got != want {
+			if got, _ := zeroRTTSizes(&l.base.zeroRTT); got != want {
 				t.Errorf("0-RTT packets are kept for %d connections, want %d", got, want)
 			}
 			n.send(t, i.packet())
 			onlyConn(t, n.transport)
-			if len(l.base.zeroRTT.conns) != 0 || l.base.zeroRTT.bytes != 0 {
+			if conns, bytes := zeroRTTSizes(&l.base.zeroRTT); conns != 0 || bytes != 0 {
 				t.Error("the connection does not get its 0-RTT packets")
 			}
 		})

@@ -55,6 +55,13 @@ func TestWorkQueueStartsOneWorker(t *testing.T) {
 	}
 }
 
+// zeroRTTSizes returns how many connections have packets in q, and the memory of these.
+func zeroRTTSizes(q *zeroRTTQueue) (conns, bytes int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.conns), q.bytes
+}
+
 func TestZeroRTTQueueIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q zeroRTTQueue
@@ -67,15 +74,13 @@ func TestZeroRTTQueueIsBounded(t *testing.T) {
 				}
 			}
 		}
-		if kept*(2<<10) > maxZeroRTTBytes || kept == 0 || len(q.conns) > maxZeroRTTConns {
-			t.Errorf("%d packets of %d connections are kept, want at most %d bytes", kept, len(q.conns), maxZeroRTTBytes)
+		if conns, bytes := zeroRTTSizes(&q); bytes != kept*(2<<10) || bytes > maxZeroRTTBytes || kept == 0 || conns > maxZeroRTTConns {
+			t.Errorf("%d packets of %d connections take %d bytes, want at most %d", kept, conns, bytes, maxZeroRTTBytes)
 		}
 		time.Sleep(maxZeroRTTWait)
 		synctest.Wait()
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		if len(q.conns) != 0 || q.bytes != 0 {
-			t.Errorf("%d connections and %d bytes are left after %v, want none", len(q.conns), q.bytes, maxZeroRTTWait)
+		if conns, bytes := zeroRTTSizes(&q); conns != 0 || bytes != 0 {
+			t.Errorf("%d connections and %d bytes are left after %v, want none", conns, bytes, maxZeroRTTWait)
 		}
 	})
 }
