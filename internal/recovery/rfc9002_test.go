@@ -618,3 +618,17 @@ func TestRejectedEarlyData(t *testing.T) {
 	s.wantViolation(app, 2, 4)
 	s.check()
 }
+
+// Skipped numbers among the 0-RTT packets are neither returned nor counted.
+func TestRejectedEarlyDataWithSkippedNumber(t *testing.T) {
+	s := newScene(t, asClient, withSkips)
+	for range 40 {
+		s.sendWith(app, earlyData)
+	}
+	s.tr.RejectEarlyData(s.now, &s.res)
+	if got := len(s.res.Lost); got != 40 {
+		t.Errorf("%d records, want 40", got)
+	}
+	s.wantInFlight(0)
+	s.check()
+}

@@ -42,6 +42,3 @@ func (r *ring[T]) dropTo(head int64) {
 		r.buf = nil
 	}
 }
-
-// clear removes everything and releases the memory.
-func (r *ring[T]) clear() { *r = ring[T]{head: r.tail, tail: r.tail} }
