@@ -78,7 +78,8 @@ func TestGuarantee09StopDoesNotWait(t *testing.T) {
 func TestGuarantee10Reentrancy(t *testing.T) {
 	l := newTestLink(t, testParams{})
 	a, b := l.pair(t)
-	depth, inner := 0, &stateLog{}
+	depth := 0
+	var inner *stateLog
 	done := map[StreamState]bool{}
 	stopInner := func() bool { return false }
 	a.OnStateTransition(func(st StreamState) {
@@ -94,7 +95,8 @@ func TestGuarantee10Reentrancy(t *testing.T) {
 			if err := a.TryWriteAll([]byte("more")); err != nil {
 				t.Errorf("TryWriteAll = %v", err)
 			}
-			stopInner = a.OnStateTransition(func(st StreamState) { inner.states = append(inner.states, st) })
+			stopInner = a.OnStateTransition(func(StreamState) { t.Error("a stopped subscriber was called") })
+			inner = observe(a)
 		case ReceiveStateRecv:
 			if err := a.Close(); err != nil {
 				t.Errorf("Close = %v", err)
@@ -124,9 +126,8 @@ func TestGuarantee10Reentrancy(t *testing.T) {
 	if !done[StreamStateRetired] || !done[SendStateResetRecvd] || !done[ReceiveStateDiscarded] {
 		t.Errorf("states %v", done)
 	}
-	if len(inner.states) == 0 || inner.states[0] != SendStateReady {
-		t.Errorf("the subscriber made in a callback got %s", stateNames(inner.states))
-	}
+	inner.expect(t, "the subscriber made in a callback", SendStateReady, SendStateSend, SendStateFinQueued, SendStateResetQueued,
+		SendStateResetSent, SendStateResetRecvd, ReceiveStateRecv, ReceiveStateStopped, ReceiveStateDiscarded, StreamStateRetired)
 }
 
 // Guarantee 11: no goroutine is created; callbacks run on the goroutine of the loop, after the end of
