@@ -9,6 +9,9 @@ import (
 	"github.com/quic-go/quic-go/internal/protocol"
 )
 
+// TableSizes is tableSizes for external tests.
+var TableSizes = tableSizes
+
 // tableSizes returns how many connection IDs and closed connections a Transport remembers.
 func tableSizes(tr *Transport) (ids, closed int) {
 	tr.table.mu.RLock()

@@ -130,7 +130,7 @@ func (l *listener) offer(c *Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err != nil {
-		return false
+		return l.err != error(ErrServerClosed) // a closed Transport ends the connection itself, and silently
 	}
 	select {
 	case l.queue <- c:
@@ -141,14 +141,18 @@ func (l *listener) offer(c *Conn) bool {
 	}
 }
 
-// end makes Accept return err once the queue is empty.
+// end makes Accept return err once the queue is empty. It is if the Transport is closed, as that ends the connections.
 func (l *listener) end(err error) {
 	l.zeroRTT.close()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.err == nil {
-		l.err = err
-		close(l.closed)
+	if l.err != nil {
+		return
+	}
+	l.err = err
+	close(l.closed)
+	for err != error(ErrServerClosed) && len(l.queue) > 0 {
+		<-l.queue
 	}
 }
 

@@ -1,5 +1,3 @@
-//go:build unfinished && conn
-
 package quic
 
 import (
