@@ -60,7 +60,7 @@ var importTable = map[string][]string{
 	"internal/archtest":    {},
 	"internal/netsim":      {"testutils/simnet"},
 	"internal/testcert":    {},
-	"internal/quictest":    {"internal/wire", "internal/protect", "internal/handshake", "internal/protocol", "internal/qerr", "internal/monotime", "testutils/simnet"},
+	"internal/quictest":    {"quicvarint", "internal/wire", "internal/protect", "internal/handshake", "internal/protocol", "internal/qerr", "internal/monotime", "testutils/simnet"},
 	"integrationtests/...": {anything},
 	"fuzzing/...":          {anything},
 	"interop/...":          {".", "http3", "qlog", "http3/qlog", "qlogwriter", "quicvarint", "interop/...", "golang.org/x/sync"},
