@@ -1,0 +1,207 @@
+package http3
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/quicvarint"
+)
+
+// maxQuarterStreamID is the largest value of the Quarter Stream ID field (RFC 9297, Section 2.1).
+const maxQuarterStreamID = 1<<60 - 1
+
+// An earlyDatagram is one of a request stream that is not yet open.
+type earlyDatagram struct {
+	id       quic.StreamID
+	payload  []byte
+	received time.Time
+}
+
+// receiveDatagrams hands the datagrams of the connection to its streams until it is over.
+func (c *connection) receiveDatagrams() {
+	for {
+		b, err := c.qc.ReceiveDatagram(c.qc.Context())
+		if err != nil {
+			return
+		}
+		// "Receipt of a QUIC DATAGRAM frame whose payload is too short to allow parsing the Quarter
+		// Stream ID field MUST be treated as an HTTP/3 connection error of type H3_DATAGRAM_ERROR";
+		// "Receipt of an HTTP/3 Datagram that includes a larger value MUST be treated as an HTTP/3
+		// connection error of type H3_DATAGRAM_ERROR" (RFC 9297, Section 2.1)
+		quarter, n, err := quicvarint.Parse(b)
+		if err != nil || quarter > maxQuarterStreamID {
+			c.abort(connErrorf(ErrCodeDatagramError, "invalid quarter stream ID"))
+			return
+		}
+		c.deliverDatagram(quic.StreamID(4*quarter), b[n:])
+	}
+}
+
+// deliverDatagram queues a datagram for its stream. One for a stream that is over is dropped, one for
+// a stream that a client will open is kept for a while (RFC 9297, Section 2.1).
+func (c *connection) deliverDatagram(id quic.StreamID, payload []byte) {
+	c.mu.Lock()
+	s := c.streams[id]
+	if s == nil && c.role == server && id >= c.nextID {
+		if len(c.early) >= maxEarlyDatagrams {
+			c.early = append(c.early[:0], c.early[1:]...)
+		}
+		c.early = append(c.early, earlyDatagram{id: id, payload: payload, received: time.Now()})
+	}
+	c.mu.Unlock()
+	if s != nil {
+		s.datagrams.push(payload)
+	}
+}
+
+// A datagramQueue holds the datagrams received for one stream, at most maxStreamDatagrams, and
+// maxDatagramBytes in all queues of the connection. What exceeds that is dropped, as the network
+// could have done.
+type datagramQueue struct {
+	conn *connection
+
+	mu      sync.Mutex // leaf, guards what follows
+	waiting [][]byte
+	err     error         // why nothing more will arrive
+	retired bool          // what waits counts no more, it is the user's
+	changed chan struct{} // closed, and replaced, on a change; nil if nobody waits
+}
+
+func (q *datagramQueue) push(payload []byte) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.err != nil || len(q.waiting) >= maxStreamDatagrams {
+		return
+	}
+	n := int64(len(payload))
+	if q.conn.datagramBytes.Add(n) > maxDatagramBytes {
+		q.conn.datagramBytes.Add(-n)
+		return
+	}
+	q.waiting = append(q.waiting, payload)
+	q.wakeLocked()
+}
+
+// close makes pop return err once the queue is empty.
+func (q *datagramQueue) close(err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.err != nil {
+		return
+	}
+	q.err = err
+	q.wakeLocked()
+}
+
+// retire takes what waits out of the account of the connection.
+func (q *datagramQueue) retire() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.retired {
+		return
+	}
+	q.retired = true
+	for _, payload := range q.waiting {
+		q.conn.datagramBytes.Add(-int64(len(payload)))
+	}
+}
+
+func (q *datagramQueue) wakeLocked() {
+	if q.changed != nil {
+		close(q.changed)
+		q.changed = nil
+	}
+}
+
+// pop returns the next datagram, or waits for it.
+func (q *datagramQueue) pop(ctx context.Context) ([]byte, error) {
+	for {
+		payload, changed, err := q.tryPop()
+		if changed == nil {
+			return payload, err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// tryPop returns a datagram, or an error, or the channel that tells of a change.
+func (q *datagramQueue) tryPop() (payload []byte, changed <-chan struct{}, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) > 0 {
+		payload = q.waiting[0]
+		q.waiting[0] = nil
+		q.waiting = q.waiting[1:]
+		if !q.retired {
+			q.conn.datagramBytes.Add(-int64(len(payload)))
+		}
+		return payload, nil, nil
+	}
+	if q.err != nil {
+		return nil, nil, q.err
+	}
+	if q.changed == nil {
+		q.changed = make(chan struct{})
+	}
+	return nil, q.changed, nil
+}
+
+// ReceiveDatagram returns the next HTTP Datagram of the stream (RFC 9297). It waits for one until ctx
+// ends. Once the receive half of the stream is closed no more datagrams arrive: those that are queued
+// are returned, then the error that closed it, io.EOF if the peer has finished the stream.
+// It may be called concurrently with all other methods.
+func (s *Stream) ReceiveDatagram(ctx context.Context) ([]byte, error) {
+	return s.datagrams.pop(ctx)
+}
+
+// SendDatagram sends an HTTP Datagram that belongs to the stream (RFC 9297). It waits for the
+// SETTINGS frame of the peer, and while the queue of the connection is full. It returns the error of the
+// send half once that is closed: a datagram that is still queued then is not sent any more.
+// A payload that does not fit a packet is refused with a *quic.DatagramTooLargeError.
+// It may be called concurrently with all other methods.
+func (s *Stream) SendDatagram(payload []byte) error {
+	// "Endpoints MUST NOT send QUIC DATAGRAM frames until they have both sent and received the
+	// SETTINGS_H3_DATAGRAM setting with a value of 1" (RFC 9297, Section 2.1.1)
+	if !s.conn.datagramsOn {
+		return errDatagramsDisabled
+	}
+	select {
+	case <-s.conn.settingsReceived:
+	case <-s.str.Context().Done():
+		_, err := s.SendState()
+		if err == nil {
+			err = quic.ErrStreamClosed
+		}
+		return err
+	}
+	if !s.conn.settings.EnableDatagrams {
+		return errDatagramsDisabled
+	}
+	quarter := uint64(s.StreamID() / 4)
+	b := make([]byte, 0, quicvarint.Len(quarter)+len(payload))
+	b = append(quicvarint.Append(b, quarter), payload...)
+	err := s.str.SendDatagram(b)
+	var tooLarge *quic.DatagramTooLargeError
+	if errors.As(err, &tooLarge) {
+		overhead := int64(len(b) - len(payload))
+		return &quic.DatagramTooLargeError{MaxDatagramPayloadSize: tooLarge.MaxDatagramPayloadSize - overhead}
+	}
+	return convertError(err)
+}
+
+// receiveClosed closes the queue of a stream whose receive half is closed.
+func (s *Stream) receiveClosed() {
+	_, err := s.ReceiveState()
+	if err == nil {
+		err = io.EOF
+	}
+	s.datagrams.close(err)
+}

@@ -1,0 +1,260 @@
+package http3
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/textproto"
+	"strconv"
+	"strings"
+
+	"github.com/quic-go/qpack"
+	"golang.org/x/net/http/httpguts"
+)
+
+// errFieldsTooLarge says that a field section is larger than it may be once decoded.
+var errFieldsTooLarge = errors.New("http3: field section too large")
+
+// decodeFields decodes a field section. limit is compared with the size that RFC 9114, Section 4.2.2
+// defines; so what a few references to the static table expand to is bounded.
+func decodeFields(block []byte, limit int) ([]qpack.HeaderField, error) {
+	next := qpack.NewDecoder().Decode(block)
+	fields := make([]qpack.HeaderField, 0, 16)
+	size := 0
+	for {
+		f, err := next()
+		if err == io.EOF {
+			return fields, nil
+		}
+		if err != nil {
+			return nil, connErrorf(ErrCodeQPACKDecompressionFailed, "%s", strconv.QuoteToASCII(err.Error()))
+		}
+		size += len(f.Name) + len(f.Value) + fieldLineOverhead
+		if size > limit || len(fields) >= maxFieldLines {
+			return nil, errFieldsTooLarge
+		}
+		fields = append(fields, f)
+	}
+}
+
+// A messageKind tells what a field section belongs to.
+type messageKind int
+
+const (
+	requestMessage messageKind = iota
+	responseMessage
+	trailerSection
+)
+
+// pseudo is a set of pseudo-header fields.
+type pseudo uint8
+
+const (
+	pseudoMethod pseudo = 1 << iota
+	pseudoScheme
+	pseudoAuthority
+	pseudoPath
+	pseudoProtocol
+	pseudoStatus
+)
+
+// A message is a header section or a trailer section whose field lines are valid each by itself.
+type message struct {
+	method, scheme, authority, path, protocol, status string
+	seen                                              pseudo
+
+	header        http.Header
+	contentLength int64 // -1 without Content-Length
+}
+
+// parseMessage validates the field lines of a header or trailer section.
+func parseMessage(fields []qpack.HeaderField, kind messageKind) (*message, error) {
+	m := &message{header: make(http.Header, len(fields)), contentLength: -1}
+	values := make([]string, 0, len(fields)) // one array for the first value of each name
+	regular := false
+	for _, f := range fields {
+		if f.IsPseudo() {
+			if kind == trailerSection {
+				// "Pseudo-header fields MUST NOT appear in trailer sections."
+				// (RFC 9114, Section 4.3)
+				return nil, malformed("received pseudo header in trailer: %s", quoteName(f.Name))
+			}
+			if regular {
+				return nil, malformed("received pseudo header %s after a regular header field", quoteName(f.Name))
+			}
+			if err := m.setPseudo(f.Name, f.Value, kind); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		regular = true
+		value, err := checkField(f)
+		if err != nil {
+			return nil, err
+		}
+		if f.Name == "content-length" && kind != trailerSection {
+			if err := m.setContentLength(value); err != nil {
+				return nil, err
+			}
+			m.header["Content-Length"] = append(values[len(values):], value)[:1:1]
+			values = values[:len(values)+1]
+			continue
+		}
+		key := http.CanonicalHeaderKey(f.Name)
+		if vs, ok := m.header[key]; ok {
+			m.header[key] = append(vs, value)
+			continue
+		}
+		m.header[key] = append(values[len(values):], value)[:1:1]
+		values = values[:len(values)+1]
+	}
+	return m, nil
+}
+
+// setPseudo notes a pseudo-header field.
+//
+// "All pseudo-header fields MUST appear in the header section before regular header fields";
+// "endpoints MUST treat a request or response that contains undefined or invalid pseudo-header
+// fields as malformed" (RFC 9114, Section 4.3).
+func (m *message) setPseudo(name, value string, kind messageKind) error {
+	var id pseudo
+	var field *string
+	switch name {
+	case ":method":
+		id, field = pseudoMethod, &m.method
+	case ":scheme":
+		id, field = pseudoScheme, &m.scheme
+	case ":authority":
+		id, field = pseudoAuthority, &m.authority
+	case ":path":
+		id, field = pseudoPath, &m.path
+	case ":protocol":
+		id, field = pseudoProtocol, &m.protocol
+	case ":status":
+		id, field = pseudoStatus, &m.status
+	default:
+		return malformed("unknown pseudo header: %s", quoteName(name))
+	}
+	if (id == pseudoStatus) != (kind == responseMessage) {
+		return malformed("invalid pseudo header in this message: %s", name)
+	}
+	if m.seen&id != 0 {
+		return malformed("duplicate pseudo header: %s", name)
+	}
+	if !httpguts.ValidHeaderFieldValue(value) {
+		return malformed("invalid value of pseudo header %s", name)
+	}
+	m.seen |= id
+	*field = value
+	return nil
+}
+
+// setContentLength notes a Content-Length. Several equal ones count as one.
+func (m *message) setContentLength(value string) error {
+	n, err := parseContentLength(value)
+	if err != nil {
+		return malformed("invalid content length: %s", strconv.QuoteToASCII(value))
+	}
+	if m.contentLength >= 0 && m.contentLength != n {
+		return malformed("contradicting content lengths: %d and %d", m.contentLength, n)
+	}
+	m.contentLength = n
+	return nil
+}
+
+// parseContentLength parses 1*DIGIT (RFC 9110, Section 8.6).
+func parseContentLength(s string) (int64, error) {
+	n, err := strconv.ParseUint(s, 10, 63) // no sign, unlike ParseInt
+	return int64(n), err
+}
+
+// checkField validates a regular field line and returns its value without surrounding white space.
+func checkField(f qpack.HeaderField) (string, error) {
+	// "A request or response containing uppercase characters in field names MUST be treated as
+	// malformed." (RFC 9114, Section 4.2)
+	if !httpguts.ValidHeaderFieldName(f.Name) || hasUpper(f.Name) {
+		return "", malformed("invalid header field name: %s", strconv.QuoteToASCII(f.Name))
+	}
+	if !httpguts.ValidHeaderFieldValue(f.Value) {
+		return "", malformed("invalid header field value for %s", f.Name)
+	}
+	value := textproto.TrimString(f.Value)
+	// "an endpoint MUST NOT generate an HTTP/3 field section containing connection-specific
+	// fields; any message containing connection-specific fields MUST be treated as malformed. The
+	// only exception to this is the TE header field, which MAY be present in an HTTP/3 request
+	// header; when it is, it MUST NOT contain any value other than "trailers"."
+	// (RFC 9114, Section 4.2)
+	if isConnectionSpecific(f.Name) || f.Name == "te" && !strings.EqualFold(value, "trailers") {
+		return "", malformed("invalid header field name: %q", f.Name)
+	}
+	return value, nil
+}
+
+func isConnectionSpecific(name string) bool {
+	switch name {
+	case "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade":
+		return true
+	default:
+		return false
+	}
+}
+
+func hasUpper(s string) bool {
+	for i := range len(s) {
+		if 'A' <= s[i] && s[i] <= 'Z' {
+			return true
+		}
+	}
+	return false
+}
+
+// quoteName makes a name that the peer has chosen fit for an error text.
+func quoteName(name string) string {
+	quoted := strconv.QuoteToASCII(name)
+	return quoted[1 : len(quoted)-1]
+}
+
+// parseTrailers decodes and validates a trailer section.
+func parseTrailers(block []byte, limit int) (http.Header, error) {
+	fields, err := decodeFields(block, limit)
+	if err == errFieldsTooLarge {
+		return nil, streamErrorf(ErrCodeExcessiveLoad, "http3: trailers too large (max: %d bytes)", limit)
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, err := parseMessage(fields, trailerSection)
+	if err != nil {
+		return nil, malformed("http3: %w", err)
+	}
+	for key := range m.header {
+		// Fields that are needed to find the end of the message, or to route it, do not belong
+		// here (RFC 9110, Section 6.5.1).
+		if !httpguts.ValidTrailerHeader(key) {
+			delete(m.header, key)
+		}
+	}
+	return m.header, nil
+}
+
+// takeTrailerNames removes the Trailer field from header and returns the names that it announces.
+func takeTrailerNames(header http.Header) http.Header {
+	announced, ok := header["Trailer"]
+	if !ok {
+		return nil
+	}
+	delete(header, "Trailer")
+	trailer := make(http.Header)
+	for _, line := range announced {
+		for name := range strings.SplitSeq(line, ",") {
+			name = http.CanonicalHeaderKey(textproto.TrimString(name))
+			if httpguts.ValidTrailerHeader(name) && httpguts.ValidHeaderFieldName(name) {
+				trailer[name] = nil
+			}
+		}
+	}
+	if len(trailer) == 0 {
+		return nil
+	}
+	return trailer
+}

@@ -1,0 +1,120 @@
+package http3
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/quic-go/qpack"
+	"golang.org/x/net/http/httpguts"
+)
+
+// A fieldWriter encodes one field section into a HEADERS frame. Its size, in the sense of
+// RFC 9114, Section 4.2.2, is counted.
+type fieldWriter struct {
+	block   bytes.Buffer
+	encoder *qpack.Encoder
+	size    uint64
+}
+
+var fieldWriters = sync.Pool{New: func() any {
+	w := &fieldWriter{}
+	w.encoder = qpack.NewEncoder(&w.block)
+	return w
+}}
+
+func newFieldWriter() *fieldWriter { return fieldWriters.Get().(*fieldWriter) }
+
+// release makes w usable for other field sections. A large buffer is not kept.
+func (w *fieldWriter) release() {
+	if w.block.Cap() > 64<<10 {
+		return
+	}
+	w.encoder.Close()
+	w.block.Reset()
+	w.size = 0
+	fieldWriters.Put(w)
+}
+
+// add appends a field line whose name is in lower case.
+func (w *fieldWriter) add(name, value string) {
+	w.size += uint64(len(name) + len(value) + fieldLineOverhead)
+	// The encoder fails only if its writer does.
+	w.encoder.WriteField(qpack.HeaderField{Name: name, Value: value})
+}
+
+// addHeader appends the values of a header field. Names that are none are left out; line breaks in
+// values become spaces, as in net/http.
+func (w *fieldWriter) addHeader(key string, values []string) {
+	if !httpguts.ValidHeaderFieldName(key) {
+		return
+	}
+	name := lowerName(key)
+	for _, v := range values {
+		if !httpguts.ValidHeaderFieldValue(v) {
+			v = cleanValue(v)
+		}
+		w.add(name, v)
+	}
+}
+
+// append appends the HEADERS frame to b.
+func (w *fieldWriter) append(b []byte) []byte {
+	if w.block.Len() == 0 {
+		// An empty field section still has its prefix (RFC 9204, Section 4.5.1).
+		w.block.Write([]byte{0, 0})
+	}
+	b = appendFrameHeader(b, frameHeaders, w.block.Len())
+	return append(b, w.block.Bytes()...)
+}
+
+// cleanValue replaces what a field value must not contain.
+func cleanValue(v string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, v)
+}
+
+// lowerName returns the name of a header field as it is on the wire.
+func lowerName(key string) string {
+	if name, ok := lowerNames[key]; ok {
+		return name
+	}
+	return strings.ToLower(key)
+}
+
+// lowerNames saves an allocation for common names.
+var lowerNames = func() map[string]string {
+	m := make(map[string]string)
+	for _, name := range []string{
+		"accept", "accept-encoding", "accept-language", "accept-ranges", "access-control-allow-origin", "age", "alt-svc",
+		"authorization", "cache-control", "content-disposition", "content-encoding", "content-language", "content-length",
+		"content-range", "content-security-policy", "content-type", "cookie", "date", "etag", "expect", "expires",
+		"if-match", "if-modified-since", "if-none-match", "if-range", "last-modified", "link", "location", "origin",
+		"priority", "range", "referer", "retry-after", "server", "set-cookie", "strict-transport-security", "te", "trailer",
+		"user-agent", "vary", "via", "www-authenticate", "x-content-type-options", "x-forwarded-for", "x-frame-options",
+		"capsule-protocol",
+	} {
+		m[http.CanonicalHeaderKey(name)] = name
+	}
+	return m
+}()
+
+// appendTrailers appends a HEADERS frame with the trailer fields, or nothing if there are none.
+func appendTrailers(b []byte, trailer http.Header) []byte {
+	w := newFieldWriter()
+	defer w.release()
+	for key, values := range trailer {
+		if httpguts.ValidTrailerHeader(key) {
+			w.addHeader(key, values)
+		}
+	}
+	if w.size == 0 {
+		return b
+	}
+	return w.append(b)
+}

@@ -1,0 +1,277 @@
+package http3
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// An HTTPStreamer gives access to the stream of a request. Servers find it in the http.ResponseWriter.
+type HTTPStreamer interface {
+	// HTTPStream takes over the stream. If WriteHeader was called before, the header is sent; it cannot
+	// be called later. The stream must be closed, or cancelled, by its user; it outlives the handler.
+	HTTPStream() (*Stream, error)
+}
+
+// responseBuffer is the length from which on a response is sent before the handler has returned. A
+// shorter one gets a Content-Length.
+const responseBuffer = 4096
+
+var errStreamAfterBody = errors.New("http3: invalid use of HTTPStream after writing the response body")
+
+// A responseWriter is the http.ResponseWriter of one request.
+type responseWriter struct {
+	str    *Stream
+	server *Server
+	isHead bool
+
+	header      http.Header
+	status      int   // of the final response, 0 before WriteHeader
+	length      int64 // the Content-Length that the handler has set, -1 if none
+	written     int64 // by the handler
+	buf         []byte
+	headerSent  bool
+	bodyStarted bool
+	hijacked    bool
+}
+
+var (
+	_ http.ResponseWriter = &responseWriter{}
+	_ http.Flusher        = &responseWriter{}
+	_ HTTPStreamer        = &responseWriter{}
+	_ Settingser          = &responseWriter{}
+)
+
+func newResponseWriter(s *Stream, req *http.Request, srv *Server) *responseWriter {
+	return &responseWriter{
+		str:    s,
+		server: srv,
+		isHead: req != nil && req.Method == http.MethodHead,
+		header: make(http.Header),
+		length: -1,
+	}
+}
+
+func (w *responseWriter) Header() http.Header { return w.header }
+
+// WriteHeader notes the status of the final response, or sends an informational one.
+func (w *responseWriter) WriteHeader(status int) {
+	if w.hijacked {
+		panic("http3: WriteHeader called after HTTPStream")
+	}
+	if w.status != 0 {
+		return
+	}
+	if status < 100 || status > 999 {
+		panic(fmt.Sprintf("http3: invalid WriteHeader code %d", status))
+	}
+	if status == http.StatusSwitchingProtocols {
+		// "HTTP/3 does not support the HTTP Upgrade mechanism [...] or the 101 (Switching
+		// Protocols) informational status code" (RFC 9114, Section 4.5).
+		return
+	}
+	if status < 200 {
+		w.str.str.Write(w.appendHeader(nil, status))
+		return
+	}
+	w.status = status
+	if value := w.header.Get("Content-Length"); value != "" {
+		n, err := parseContentLength(value)
+		if err != nil {
+			w.header.Del("Content-Length")
+		} else {
+			w.length = n
+		}
+	}
+}
+
+// Write writes content of the response. It is buffered until there are 4096 bytes.
+func (w *responseWriter) Write(p []byte) (int, error) {
+	if w.hijacked {
+		return 0, http.ErrHijacked
+	}
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if !bodyAllowed(w.status) {
+		return 0, http.ErrBodyNotAllowed
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	w.sniff(p)
+	if w.length >= 0 && w.written+int64(len(p)) > w.length {
+		return 0, http.ErrContentLength
+	}
+	w.written += int64(len(p))
+	if w.isHead {
+		return len(p), nil
+	}
+	if len(w.buf)+len(p) < responseBuffer {
+		w.buf = append(w.buf, p...)
+		return len(p), nil
+	}
+	if err := w.flush(); err != nil {
+		return 0, err
+	}
+	return w.str.Write(p)
+}
+
+// sniff sets the Content-Type by the first bytes of the content.
+func (w *responseWriter) sniff(p []byte) {
+	if w.bodyStarted || w.headerSent {
+		return
+	}
+	w.bodyStarted = true
+	_, hasType := w.header["Content-Type"]
+	if !hasType && w.header.Get("Content-Encoding") == "" {
+		w.header.Set("Content-Type", http.DetectContentType(p))
+	}
+}
+
+// Flush sends what was written so far.
+func (w *responseWriter) Flush() { w.FlushError() }
+
+// FlushError is Flush for http.ResponseController.
+func (w *responseWriter) FlushError() error {
+	if w.hijacked {
+		return http.ErrHijacked
+	}
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	return w.flush()
+}
+
+// flush sends the header, if that was not done, and the buffered content, in one piece.
+func (w *responseWriter) flush() error {
+	if w.headerSent {
+		if len(w.buf) == 0 {
+			return nil
+		}
+		_, err := w.str.Write(w.buf)
+		w.buf = w.buf[:0]
+		return err
+	}
+	w.headerSent = true
+	b := w.appendHeader(make([]byte, 0, 512+len(w.buf)), w.status)
+	if len(w.buf) > 0 {
+		b = append(appendFrameHeader(b, frameData, len(w.buf)), w.buf...)
+		w.buf = w.buf[:0]
+	}
+	_, err := w.str.str.Write(b)
+	return convertError(err)
+}
+
+// appendHeader appends a HEADERS frame with the header of a response.
+func (w *responseWriter) appendHeader(b []byte, status int) []byte {
+	f := newFieldWriter()
+	defer f.release()
+	f.add(":status", strconv.Itoa(status))
+	trailers := w.declaredTrailers()
+	for key, values := range w.header {
+		if strings.HasPrefix(key, http.TrailerPrefix) || trailers[key] {
+			continue
+		}
+		f.addHeader(key, values)
+	}
+	if _, ok := w.header["Date"]; !ok && status >= 200 {
+		f.add("date", time.Now().UTC().Format(http.TimeFormat))
+	}
+	return f.append(b)
+}
+
+// declaredTrailers returns the keys that the Trailer header announces; nil if there are none.
+func (w *responseWriter) declaredTrailers() map[string]bool {
+	lines, ok := w.header["Trailer"]
+	if !ok {
+		return nil
+	}
+	keys := make(map[string]bool)
+	for _, line := range lines {
+		for name := range strings.SplitSeq(line, ",") {
+			keys[http.CanonicalHeaderKey(strings.TrimSpace(name))] = true
+		}
+	}
+	return keys
+}
+
+// finish sends what is left of the response once the handler has returned.
+func (w *responseWriter) finish() error {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if !w.headerSent {
+		w.setContentLength()
+	}
+	if err := w.flush(); err != nil {
+		return err
+	}
+	if b := appendTrailers(nil, w.trailers()); len(b) > 0 {
+		_, err := w.str.str.Write(b)
+		return convertError(err)
+	}
+	return nil
+}
+
+// setContentLength sets the Content-Length of a response that is still in the buffer. What the response
+// to a HEAD request would have had is known only if the handler has written it.
+func (w *responseWriter) setContentLength() {
+	if w.length >= 0 || !bodyAllowed(w.status) || w.written >= responseBuffer || w.isHead && w.written == 0 {
+		return
+	}
+	if _, ok := w.header["Content-Length"]; !ok {
+		w.header.Set("Content-Length", strconv.FormatInt(w.written, 10))
+	}
+}
+
+// trailers returns the trailer fields that the handler has set.
+func (w *responseWriter) trailers() http.Header {
+	var trailer http.Header
+	declared := w.declaredTrailers()
+	for key, values := range w.header {
+		name, prefixed := strings.CutPrefix(key, http.TrailerPrefix)
+		if !prefixed && !declared[key] || !httpguts.ValidTrailerHeader(name) {
+			continue
+		}
+		if trailer == nil {
+			trailer = make(http.Header)
+		}
+		trailer[name] = values
+	}
+	return trailer
+}
+
+// HTTPStream implements HTTPStreamer.
+func (w *responseWriter) HTTPStream() (*Stream, error) {
+	if w.hijacked {
+		return w.str, nil
+	}
+	if w.written > 0 || w.bodyStarted {
+		return nil, errStreamAfterBody
+	}
+	if w.status != 0 {
+		if err := w.flush(); err != nil {
+			return nil, err
+		}
+	}
+	w.hijacked = true
+	return w.str, nil
+}
+
+// ReceivedSettings implements Settingser.
+func (w *responseWriter) ReceivedSettings() <-chan struct{} { return w.str.conn.ReceivedSettings() }
+
+// Settings implements Settingser.
+func (w *responseWriter) Settings() *Settings { return w.str.conn.Settings() }
+
+// SetReadDeadline implements what http.ResponseController looks for.
+func (w *responseWriter) SetReadDeadline(t time.Time) error { return w.str.SetReadDeadline(t) }
+
+// SetWriteDeadline implements what http.ResponseController looks for.
+func (w *responseWriter) SetWriteDeadline(t time.Time) error { return w.str.SetWriteDeadline(t) }
