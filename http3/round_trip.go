@@ -256,13 +256,15 @@ func (x *exchange) traceInformational(rsp *http.Response) error {
 	if x.trace == nil {
 		return nil
 	}
+	if x.trace.Got1xxResponse != nil {
+		if err := x.trace.Got1xxResponse(rsp.StatusCode, textproto.MIMEHeader(rsp.Header)); err != nil {
+			return err
+		}
+	}
 	if rsp.StatusCode == http.StatusContinue && x.trace.Got100Continue != nil {
 		x.trace.Got100Continue()
 	}
-	if x.trace.Got1xxResponse == nil {
-		return nil
-	}
-	return x.trace.Got1xxResponse(rsp.StatusCode, textproto.MIMEHeader(rsp.Header))
+	return nil
 }
 
 // finish completes a final response for the caller of RoundTrip.
