@@ -85,6 +85,7 @@ type lifecycle struct {
 	retried      bool                  // client: a Retry was followed
 	peerCIDKnown bool                  // the peer's Source Connection ID was seen
 	announced    bool                  // server: the listener knows the connection
+	usable       bool                  // earlyReady is closed
 	retrySrc     protocol.ConnectionID // client: Source Connection ID of the Retry
 	peerSrc      protocol.ConnectionID // Source Connection ID of the peer's Initials
 	token        []byte                // client: for Initials

@@ -150,20 +150,32 @@ func (c *Conn) setWriteKeys(now monotime.Time, e *handshake.Event) error {
 		}
 		return c.announce(true)
 	}
+	if e.Level == protocol.Encryption0RTT && c.life.remembered == nil {
+		return nil // it is not known what the server permits
+	}
 	sealer, err := protect.NewSealer(e.Suite, c.version, e.Secret)
 	if err != nil {
 		return err
 	}
 	c.keys.sealers[e.Level] = sealer
-	if e.Level == protocol.EncryptionHandshake {
+	switch e.Level {
+	case protocol.EncryptionHandshake:
 		c.recovery.SetHandshakeKeys()
-	}
-	if e.Level == protocol.Encryption0RTT && c.life.remembered != nil {
+	case protocol.Encryption0RTT:
 		c.life.used0RTT = true
 		c.usePeerParameters(c.life.remembered)
-		close(c.earlyReady)
+		c.becomeUsable()
+	case protocol.EncryptionInitial, protocol.Encryption1RTT:
 	}
 	return nil
+}
+
+// becomeUsable makes DialEarly return.
+func (c *Conn) becomeUsable() {
+	if !c.life.usable {
+		c.life.usable = true
+		close(c.earlyReady)
+	}
 }
 
 // announce makes a server's connection known to the listener: an early one as soon as 1-RTT packets can be sent,
@@ -174,7 +186,7 @@ func (c *Conn) announce(early bool) error {
 	}
 	c.life.announced = true
 	if early {
-		close(c.earlyReady)
+		c.becomeUsable()
 	}
 	if c.params.onHandshake != nil && !c.params.onHandshake(c) {
 		return qerr.FrameError(qerr.ConnectionRefused, 0, "")
@@ -213,9 +225,11 @@ func (c *Conn) handlePeerParameters(data []byte) error {
 	if c.perspective == protocol.PerspectiveClient {
 		c.tls.StoreTicketData(tp.AppendForTicket(nil))
 	}
-	if c.perspective == protocol.PerspectiveServer || c.life.remembered == nil {
-		c.usePeerParameters(tp)
+	if c.perspective == protocol.PerspectiveClient && c.life.used0RTT {
+		return nil // whether 0-RTT was accepted decides how they are used
 	}
+	c.life.remembered = nil // the session was resumed without 0-RTT
+	c.usePeerParameters(tp)
 	return nil
 }
 
@@ -268,6 +282,9 @@ func (c *Conn) publishFacts() {
 
 // rejectEarlyData gives up what was sent in 0-RTT packets.
 func (c *Conn) rejectEarlyData(now monotime.Time) {
+	if !c.life.used0RTT {
+		return
+	}
 	c.life.used0RTT, c.life.remembered = false, nil
 	c.early.rejected.Store(true)
 	c.dropKeys(protocol.Encryption0RTT)
@@ -301,9 +318,7 @@ func (c *Conn) handleComplete(now monotime.Time) error {
 	c.routeConnectionIDs(added)
 	close(c.handshakeDone)
 	if c.perspective == protocol.PerspectiveClient {
-		if c.life.remembered == nil {
-			close(c.earlyReady)
-		}
+		c.becomeUsable()
 		return nil
 	}
 	return c.completeServer(now)
