@@ -45,6 +45,19 @@ func (f *flow) round() {
 	}
 }
 
+// growTo acknowledges packets until the window has the given size.
+func (f *flow) growTo(size protocol.ByteCount) {
+	f.t.Helper()
+	for range 10000 {
+		if f.c.Window() >= size {
+			return
+		}
+		f.now = f.now.Add(testRTT / 10)
+		f.ack(testMTU)
+	}
+	f.t.Fatalf("Window() = %d, does not grow to %d", f.c.Window(), size)
+}
+
 // lose reports the loss of a packet that was sent just now and lets an RTT pass, so that
 // what is acknowledged next was sent after the recovery period began.
 func (f *flow) lose() {

@@ -189,9 +189,7 @@ func TestPersistentCongestion(t *testing.T) {
 				// Slow start follows at once, up to the threshold, and no further.
 				f.ack(testMTU)
 				f.wantWindow(3 * testMTU)
-				for f.c.Window() < want {
-					f.ack(testMTU)
-				}
+				f.growTo(want)
 				f.wantWindow(want)
 				f.ack(testMTU)
 				f.wantState(CongestionAvoidance)

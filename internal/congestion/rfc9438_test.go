@@ -149,6 +149,19 @@ func TestCubicTargetIsBounded(t *testing.T) {
 	}
 }
 
+// An ACK of more than a window, as after a reduction, counts as one window.
+func TestCubicLargeAck(t *testing.T) {
+	f, large := cubicAt(t, 100), cubicAt(t, 100)
+	for _, flow := range []*flow{f, large} {
+		flow.lose()
+		flow.ack(1)
+		flow.now = flow.now.Add(time.Second)
+	}
+	f.ack(f.c.Window())
+	large.ack(3 * large.c.Window())
+	large.wantWindow(f.c.Window())
+}
+
 // RFC 9438, Section 4.2: "The elapsed time t in Figure 1 MUST NOT include periods during which
 // cwnd has not been updated due to application-limited behavior".
 func TestCubicClockStandsStillWhileLimited(t *testing.T) {
@@ -217,9 +230,7 @@ func TestCubicFastConvergence(t *testing.T) {
 func TestCubicAfterPersistentCongestion(t *testing.T) {
 	f := cubicAt(t, 100)
 	f.c.OnCongestion(Congestion{Kind: Persistent, Now: f.now, SentAt: f.now, LostPackets: 9})
-	for f.c.Window() < 70*testMTU {
-		f.ack(testMTU)
-	}
+	f.growTo(70 * testMTU)
 	f.ack(1)
 	c := f.c.(*cubic)
 	if c.curve.k != 0 || c.curve.wMax != float64(70*testMTU) || c.curve.epoch != f.now {
@@ -254,6 +265,22 @@ func TestCubicUndo(t *testing.T) {
 	}
 	f.c.OnSpurious(f.now, sentAt) // nothing is left to undo
 	f.wantWindow(window)
+}
+
+// The time during which the window was not used is not part of the restored curve either.
+func TestCubicUndoAfterPause(t *testing.T) {
+	f := cubicAt(t, 200)
+	f.lose()
+	f.round()
+	before, sentAt := f.c.(*cubic).curve.epoch, f.now
+	f.lose()
+	lastAck := f.c.(*cubic).lastAck
+	f.now = f.now.Add(time.Minute)
+	f.c.OnSent(f.now, 0, testMTU)
+	f.c.OnSpurious(f.now, sentAt)
+	if got, want := f.c.(*cubic).curve.epoch, before.Add(f.now.Sub(lastAck)); got != want {
+		t.Errorf("t_epoch after the undo = %d, want %d", got, want)
+	}
 }
 
 func TestCubicUndoReturnsToSlowStart(t *testing.T) {
@@ -315,9 +342,7 @@ func TestCubicDoesNotUndoAfterRegrowth(t *testing.T) {
 	f := cubicAt(t, 20)
 	sentAt := f.now
 	f.lose()
-	for f.c.Window() <= 20*testMTU {
-		f.round()
-	}
+	f.growTo(20*testMTU + 1)
 	grown := f.c.Window()
 	f.c.OnSpurious(f.now, sentAt)
 	f.wantWindow(grown)
