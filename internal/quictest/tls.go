@@ -194,7 +194,7 @@ func (p *Peer) SendSessionTicket() {
 		p.t.Fatalf("session ticket: %v", err)
 	}
 	p.advanceLocked()
-	p.flushCryptoLocked()
+	p.flushLocked()
 }
 
 // Parameters returns the transport parameters of the other endpoint, nil if they have not come yet.

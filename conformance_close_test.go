@@ -1,0 +1,3 @@
+package quic_test
+
+var closeCases = map[string]conformanceCase{}

@@ -1,0 +1,3 @@
+package quic_test
+
+var connectionIDCases = map[string]conformanceCase{}

@@ -1,0 +1,3 @@
+package quic_test
+
+var levelCases = map[string]conformanceCase{}

@@ -1,0 +1,3 @@
+package quic_test
+
+var packetCases = map[string]conformanceCase{}
