@@ -1,0 +1,157 @@
+package mtu
+
+import (
+	"time"
+
+	"github.com/quic-go/quic-go/internal/monotime"
+	"github.com/quic-go/quic-go/internal/protocol"
+)
+
+const (
+	// base is BASE_PLPMTU: every path that QUIC can use carries it (RFC 9000, Section 14).
+	base protocol.ByteCount = protocol.MinInitialPacketSize
+	// maxProbes is MAX_PROBES: how many probes of a size are lost before it is taken for too large.
+	maxProbes = 3
+	// raiseInterval is PMTU_RAISE_TIMER: how long a size that was too large is not tried again.
+	raiseInterval = 10 * time.Minute
+	// cheap is the size up to which probes are sent right away. For a larger one probeShare times as much has to be
+	// sent before, so that short connections are not burdened with probes that hardly ever pass.
+	cheap      protocol.ByteCount = 1500
+	probeShare                    = 16
+)
+
+// A Discoverer is the state of the discovery on one path.
+type Discoverer struct {
+	start   monotime.Time      // when the path came into use
+	current protocol.ByteCount // PLPMTU
+	limit   protocol.ByteCount // MAX_PLPMTU: no larger size is of use
+	ceiling protocol.ByteCount // the smallest size that is known not to pass; limit+1 if there is none
+	raiseAt monotime.Time      // when ceiling is forgotten; zero while the search is on or there is no ceiling
+
+	searching bool
+	probe     probe
+	hole      blackHole
+	ptos      int // during the handshake
+}
+
+// A probe is the size that is being tried.
+type probe struct {
+	size      protocol.ByteCount // 0: the search is over
+	inFlight  bool
+	failures  int
+	sentBytes uint64 // that had been sent on the connection when the last probe was
+}
+
+// New returns the Discoverer of a path that comes into use now. Packets are of size bytes, at least 1200, until Search.
+func New(now monotime.Time, size protocol.ByteCount) *Discoverer {
+	return &Discoverer{start: now, current: size, limit: size, ceiling: size + 1}
+}
+
+// Current returns how large packets may be.
+func (d *Discoverer) Current() protocol.ByteCount { return d.current }
+
+// Search begins the search for larger sizes up to limit. If limit is less than the current size, that falls.
+func (d *Discoverer) Search(limit protocol.ByteCount) {
+	d.limit = max(limit, base)
+	d.ceiling = d.limit + 1
+	d.current = min(d.current, d.limit)
+	d.searching = true
+	d.next()
+}
+
+// NextProbe returns the size of the probe to send now, 0 for none. sentBytes is what was sent so far.
+func (d *Discoverer) NextProbe(now monotime.Time, sentBytes uint64) protocol.ByteCount {
+	if !d.raiseAt.IsZero() && !now.Before(d.raiseAt) {
+		d.Search(d.limit)
+	}
+	if !d.searching || d.probe.inFlight {
+		return 0
+	}
+	if d.probe.size > cheap && sentBytes-d.probe.sentBytes < probeShare*uint64(d.probe.size) {
+		return 0
+	}
+	return d.probe.size
+}
+
+// OnProbeSent tells that a probe of the size that NextProbe gave was sent.
+func (d *Discoverer) OnProbeSent(sentBytes uint64) {
+	d.probe.inFlight, d.probe.sentBytes = true, sentBytes
+}
+
+// OnProbeAcked tells that a probe arrived. It reports whether the size of packets has changed.
+func (d *Discoverer) OnProbeAcked(now monotime.Time, size protocol.ByteCount) (changed bool) {
+	if !d.isProbe(size) {
+		return false
+	}
+	d.current = size
+	d.hole = blackHole{}
+	d.next()
+	d.maybeComplete(now)
+	return true
+}
+
+// OnProbeLost tells that a probe was lost.
+func (d *Discoverer) OnProbeLost(now monotime.Time, size protocol.ByteCount) {
+	if !d.isProbe(size) {
+		return
+	}
+	d.probe.inFlight = false
+	if d.probe.failures++; d.probe.failures >= maxProbes {
+		d.fail(now, size)
+	}
+}
+
+// OnTooLong tells that the operating system refused to send a packet of this size. It reports whether the size of
+// packets has changed. For a probe it takes the place of OnProbeSent.
+func (d *Discoverer) OnTooLong(now monotime.Time, size protocol.ByteCount) (changed bool) {
+	if size > d.current {
+		d.fail(now, size)
+		return false
+	}
+	return d.fall(size)
+}
+
+// OnPTO tells that a probe timeout expired before the handshake was confirmed: its packets may be too large. It reports
+// whether the size of packets has changed.
+func (d *Discoverer) OnPTO() (changed bool) {
+	if d.ptos++; d.ptos < maxHandshakePTOs || d.current <= base {
+		return false
+	}
+	d.current = base
+	return true
+}
+
+// maxHandshakePTOs is how many probe timeouts make the handshake fall back to the smallest packets.
+const maxHandshakePTOs = 2
+
+func (d *Discoverer) isProbe(size protocol.ByteCount) bool {
+	return d.probe.inFlight && d.probe.size == size
+}
+
+// fail notes that size does not pass.
+func (d *Discoverer) fail(now monotime.Time, size protocol.ByteCount) {
+	d.ceiling = min(d.ceiling, size)
+	d.next()
+	d.maybeComplete(now)
+}
+
+// fall goes back to the smallest size because size does not pass any more.
+func (d *Discoverer) fall(size protocol.ByteCount) (changed bool) {
+	d.hole = blackHole{}
+	if d.current <= base {
+		return false
+	}
+	d.current = base
+	d.ceiling = min(d.ceiling, size)
+	d.raiseAt = 0
+	d.next()
+	return true
+}
+
+// maybeComplete arms the timer for another search if this one is over and a larger size may pass one day.
+func (d *Discoverer) maybeComplete(now monotime.Time) {
+	d.raiseAt = 0
+	if d.probe.size == 0 && d.ceiling <= d.limit {
+		d.raiseAt = now.Add(raiseInterval)
+	}
+}
