@@ -14,6 +14,7 @@ type acked struct {
 	eliciting      bool        // one of them is ack-eliciting
 	bytes          protocol.ByteCount
 	ect0           uint64
+	marked         bool // one of them has proved that marks pass on this path
 }
 
 // OnAck handles an ACK frame that came in a packet of the given level. An error is a
@@ -90,6 +91,7 @@ func (t *Tracker) acknowledge(s *space, p *sentPacket, a *acked, res *Result) {
 		res.MTUProbeAcked = p.size
 	}
 	if p.inFlight {
+		a.marked = a.marked || p.ect0
 		a.newestInFlight = p
 		a.bytes += p.size
 	}

@@ -46,7 +46,7 @@ func (s ECNState) String() string {
 // A pathECN is the ECN validation of a path.
 type pathECN struct {
 	state      ECNState
-	sent, lost int // packets marked ECT(0)
+	sent, lost int // packets in flight, marked ECT(0)
 }
 
 // restarted returns the state for a new path.
@@ -120,7 +120,7 @@ func (t *Tracker) validateECN(s *space, ack *wire.Ack, a *acked, batch *congesti
 	old := s.ecn.reported
 	s.ecn.reported = wire.ECNCounts{ECT0: ack.ECT0, ECT1: ack.ECT1, CE: ack.CE}
 	batch.ECT0, batch.ECT1, batch.CE = ack.ECT0-old.ECT0, ack.ECT1-old.ECT1, ack.CE-old.CE
-	if a.newest.ect0 && a.newest.inFlight {
+	if a.marked {
 		t.ecn.state = ECNCapable
 	}
 }
@@ -137,8 +137,7 @@ func (e *spaceECN) plausible(ack *wire.Ack, newlyAcked uint64) bool {
 	}
 	// "ECN validation can fail if the received total count for either ECT(0) or ECT(1) exceeds the
 	// total number of packets sent with each corresponding ECT codepoint." RFC 9000, Section 13.4.2.1.
-	// Each of the terms is checked first so that the sum cannot overflow.
-	if ack.ECT0 > e.sent || ack.CE > e.sent || ack.ECT0+ack.CE > e.sent {
+	if ack.ECT0+ack.CE > e.sent {
 		return false
 	}
 	// "ECN validation also fails if the sum of the increase in ECT(0) and ECN-CE counts is less than

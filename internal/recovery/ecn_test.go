@@ -45,6 +45,40 @@ func TestECNTesting(t *testing.T) {
 	s.wantECN(ECNCapable)
 }
 
+// Packets that another path carried, or that were not marked, prove nothing.
+func TestECNOfOtherPackets(t *testing.T) {
+	s := confirmedScene(t, withECN)
+	s.send(app, 10)
+	s.tr.ResetPath(s.now, testMTU)
+	s.ctrl, _ = s.tr.Controller().(*testController)
+	s.ackECN(2, 0, 0, 0, 1)
+	s.wantECN(ECNTesting)
+	s.send(app, 10) // 10 to 19
+	s.wantECN(ECNUnknown)
+	s.send(app, 1)
+	s.wait(10 * ms)
+	s.ackECN(2, 0, 1, 20, 20)
+	s.wantLost(2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17)
+	s.wantECN(ECNUnknown)
+	if s.res.ECNCE {
+		t.Error("reaction to CE on a path that is not validated")
+	}
+	s.wantSignals(congestion.Loss)
+	s.ackECN(3, 0, 1, 18, 18, 20, 20)
+	s.wantECN(ECNUnknown)
+	s.send(app, 1)
+	s.ackECN(3, 0, 2, 18, 21)
+	s.wantECN(ECNCapable)
+
+	s = confirmedScene(t, withECN)
+	s.send(app, 13)
+	s.tr.ResetPath(s.now, testMTU)
+	s.send(app, 10)
+	s.ack(app, 12, 12) // the ten of the old path are lost
+	s.wantLost(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
+	s.wantECN(ECNUnknown)
+}
+
 // Without EnableECN no packet is marked, and counts are ignored.
 func TestECNDisabled(t *testing.T) {
 	s := confirmedScene(t)
@@ -118,6 +152,18 @@ func TestECNAllMarkedPacketsLost(t *testing.T) {
 	s.ack(app, 12, 12)
 	s.wantLost(9)
 	s.wantECN(ECNFailed)
+}
+
+// One lost packet is no verdict.
+func TestECNFirstMarkedPacketLost(t *testing.T) {
+	s := confirmedScene(t, withECN)
+	s.send(app, 1)
+	for range 3 {
+		s.sendWith(app, func(p *Sent) { p.ECN = protocol.ECNNon })
+	}
+	s.ack(app, 3, 3)
+	s.wantLost(0)
+	s.wantECN(ECNTesting)
 }
 
 // RFC 9000, Section 13.4.2: "or for a period of three PTOs": we mark the first packets and one set of probes.

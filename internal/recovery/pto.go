@@ -20,11 +20,10 @@ type pto struct {
 	count  int // expirations since the last progress
 	probes int // packets that are owed
 	space  protocol.PacketNumberSpace
-	base   monotime.Time // of the client's PTO with nothing in flight; zero before the first packet
+	base   monotime.Time // of the client's PTO with nothing in flight: the last progress or expiration
 }
 
-func (p *pto) onElicitingSent(now monotime.Time, space protocol.PacketNumberSpace) {
-	p.base = now
+func (p *pto) onElicitingSent(space protocol.PacketNumberSpace) {
 	if p.probes > 0 && space == p.space {
 		p.probes--
 	}

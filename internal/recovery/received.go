@@ -104,7 +104,7 @@ func (r *received) outOfOrder(pn protocol.PacketNumber) bool {
 		return true
 	}
 	last := r.ranges.At(r.ranges.Len() - 1)
-	return last.Start > pn || last.Start > r.largestEliciting+1
+	return last.Start > r.largestEliciting+1
 }
 
 func (r *received) dropFirst() {

@@ -384,6 +384,28 @@ func TestPingDue(t *testing.T) {
 	if pings == 0 || pings > 1000/50 {
 		t.Errorf("%d PINGs in 20 round trips, want one per round trip at most", pings)
 	}
+
+	s = confirmedScene(t)
+	s.rtt(app, 100*ms)
+	for range maxPlainSent {
+		s.sendWith(app, ackOnly)
+	}
+	if !s.tr.PingDue(s.now) {
+		t.Error("no PING after many packets that only acknowledge")
+	}
+	s.send(app, 1)
+	for range maxPlainSent {
+		s.sendWith(app, ackOnly)
+	}
+	pn := s.tr.LargestSent(app)
+	s.ack(app, pn, pn)
+	s.ack(app, 0, pn) // no RTT sample: it is for an ACK
+	if s.wait(100*ms - 1); s.tr.PingDue(s.now) {
+		t.Error("another PING in the same round trip")
+	}
+	if s.wait(1); !s.tr.PingDue(s.now) {
+		t.Error("no PING after a round trip")
+	}
 }
 
 // RFC 9000, Section 13.2.5: "An endpoint measures the delays intentionally introduced between the time the

@@ -36,30 +36,35 @@ func TestPathChange(t *testing.T) {
 	s.rtt(app, 100*ms)
 	s.send(app, 1) // 1
 	s.timeout()
-	s.send(app, 4) // 2 to 5
+	s.send(app, 7) // 2 to 8
+	s.ack(app, 8, 8)
+	s.wantLost(1, 2, 3, 4, 5)
+	s.send(app, 4) // 9 to 12
 	s.tr.ResetPath(s.now, 1300)
 	old := s.ctrl
+	old.signals = nil
 	s.ctrl, _ = s.tr.Controller().(*testController)
 	s.wantInFlight(0)
-	if s.tr.RTT().HasSample() || s.tr.PTOCount() != 0 || s.tr.ECNState() != ECNTesting {
+	if s.tr.RTT().HasSample() || s.tr.ECNState() != ECNTesting {
 		t.Error("the new path does not start over")
 	}
 	s.wait(10 * ms)
-	s.ack(app, 4, 4)
-	s.wantLost(1)
+	s.ack(app, 12, 12)
+	s.wantLost(6, 7, 9)
 	if s.res.RTTUpdated || s.tr.RTT().HasSample() {
 		t.Error("a packet of the old path gave an RTT sample")
 	}
 	if len(old.signals) != 0 || len(s.ctrl.signals) != 0 || len(s.ctrl.acked) != 0 {
 		t.Error("a packet of the old path concerned the controller")
 	}
-	s.ack(app, 1, 4)
-	if s.res.Spurious != 1 || len(s.ctrl.spurious) != 0 {
-		t.Errorf("spurious = %d, controller was told %d times, want 1, 0", s.res.Spurious, len(s.ctrl.spurious))
+	s.ack(app, 1, 12) // 1 was lost on the old path, 6 on the new one
+	s.wantAcked(6, 7, 9, 10, 11)
+	if s.res.Spurious != 3 || len(s.ctrl.spurious) != 0 {
+		t.Errorf("spurious = %d, controller was told %d times, want 3, 0", s.res.Spurious, len(s.ctrl.spurious))
 	}
-	s.send(app, 1) // 6
+	s.send(app, 1) // 13
 	s.wait(20 * ms)
-	s.ack(app, 6, 6)
+	s.ack(app, 13, 13)
 	if got := s.tr.RTT().Latest(); got != 20*ms {
 		t.Errorf("sample of the new path = %v, want 20ms", got)
 	}
@@ -67,6 +72,13 @@ func TestPathChange(t *testing.T) {
 		t.Errorf("acked = %+v, want one packet", s.ctrl.acked)
 	}
 	s.check()
+
+	s.send(app, 1)
+	s.timeout()
+	s.tr.ResetPath(s.now, 1300)
+	if s.wantProbes(app, 0); s.tr.PTOCount() != 0 {
+		t.Errorf("PTO count on a new path = %d, want 0", s.tr.PTOCount())
+	}
 }
 
 // RFC 9002, Section 7: "An endpoint MUST NOT send a packet if it would cause bytes_in_flight (see
@@ -110,6 +122,11 @@ func TestCongestionExperienced(t *testing.T) {
 	s.wait(90 * ms)
 	s.ackFrame(app, &wire.Ack{Ranges: ranges(0, 2), HasECN: true, ECT0: 2, CE: 1})
 	s.wantSignals(congestion.ECN) // the count did not rise
+	// With no packet lost there is none to be sent again in a hurry.
+	s.ctrl.window, s.ctrl.onLoss = 4*testMTU, 2*testMTU
+	s.send(app, 4)
+	s.ackFrame(app, &wire.Ack{Ranges: ranges(3, 3), HasECN: true, ECT0: 2, CE: 2})
+	s.wantMode(ModeAck)
 }
 
 // RFC 9002, Section 7.2: "The RECOMMENDED value is 2 * max_datagram_size", in the tracker's words: the
@@ -326,10 +343,22 @@ func TestPersistentCongestionExample(t *testing.T) {
 	if got := s.tr.Controller().Window(); got != 3*testMTU {
 		t.Errorf("window = %d, want %d", got, 3*testMTU)
 	}
-	// Section 5.2: "Endpoints SHOULD set the min_rtt to the newest RTT sample after persistent congestion is
-	// established."
-	if r := s.tr.RTT(); r.Min() != r.Latest() {
-		t.Errorf("min = %v, want %v", r.Min(), r.Latest())
+}
+
+// RFC 9002, Section 5.2: "Endpoints SHOULD set the min_rtt to the newest RTT sample after persistent congestion is
+// established."
+func TestMinRTTAfterPersistentCongestion(t *testing.T) {
+	s := confirmedScene(t)
+	s.rtt(app, 100*ms)
+	s.send(app, 1)
+	s.wait(10 * time.Second)
+	s.send(app, 1)
+	s.wait(time.Second)
+	s.send(app, 1)
+	s.wait(150 * ms)
+	s.ack(app, 3, 3)
+	if !s.res.PersistentCongestion || s.tr.RTT().Min() != 150*ms {
+		t.Errorf("persistent congestion = %t, min = %v, want true, 150ms", s.res.PersistentCongestion, s.tr.RTT().Min())
 	}
 }
 
@@ -342,14 +371,15 @@ func TestNoPersistentCongestion(t *testing.T) {
 		play func(s *scene)
 	}{
 		{"\"a prior RTT sample existed when these two packets were sent\"", func(s *scene) {
-			s.send(app, 1) // 0
-			s.rtt(app, 100*ms)
+			s.send(app, 2) // 0, 1
+			s.wait(100 * ms)
+			s.ack(app, 0, 0)
 			s.wait(far)
 			s.send(app, 2) // 2, 3
 			s.wait(200 * ms)
 			s.send(app, 3)
 			s.wait(100 * ms)
-			s.ack(app, 1, 1, 6, 6)
+			s.ack(app, 0, 0, 6, 6)
 		}},
 		{"\"none of the packets sent between the send times of these two packets are acknowledged\"", func(s *scene) {
 			s.rtt(app, 100*ms)
@@ -357,6 +387,16 @@ func TestNoPersistentCongestion(t *testing.T) {
 			s.wait(far / 2)
 			s.send(app, 1) // 2
 			s.wait(far / 2)
+			s.send(app, 1) // 3
+			s.wait(200 * ms)
+			s.send(app, 1) // 4
+			s.wait(100 * ms)
+			s.ack(app, 2, 2, 4, 4)
+		}},
+		{"an acknowledged packet of the same moment, but sent later", func(s *scene) {
+			s.rtt(app, 100*ms)
+			s.send(app, 2) // 1, 2
+			s.wait(far)
 			s.send(app, 1) // 3
 			s.wait(200 * ms)
 			s.send(app, 1) // 4
@@ -477,8 +517,11 @@ func TestPacing(t *testing.T) {
 		t.Error("there still is a pacing deadline")
 	}
 	// The window goes first: waiting for the pacer would not help.
+	for s.tr.SendMode(s.now) == ModeAny {
+		s.send(app, 1)
+	}
+	s.wantMode(ModePacingLimited)
 	s.ctrl.window = testMTU
-	s.now = s.now.Add(-ms)
 	s.wantMode(ModeAck)
 	if !s.tr.PacingDeadline().IsZero() {
 		t.Error("pacing deadline while the window is full")

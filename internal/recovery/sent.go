@@ -76,7 +76,6 @@ func (t *Tracker) OnSent(now monotime.Time, sent *Sent) {
 	s.largestSent = sent.PN
 	if p.ect0 {
 		s.ecn.sent++
-		t.ecn.onSent()
 	}
 	if p.inFlight {
 		t.onSentInFlight(now, p)
@@ -85,7 +84,7 @@ func (t *Tracker) OnSent(now monotime.Time, sent *Sent) {
 		s.eliciting++
 		s.lastElicitingAt = now
 		s.plainSent = 0
-		t.pto.onElicitingSent(now, sent.Space)
+		t.pto.onElicitingSent(sent.Space)
 	} else {
 		s.plainSent++
 	}
@@ -93,6 +92,9 @@ func (t *Tracker) OnSent(now monotime.Time, sent *Sent) {
 }
 
 func (t *Tracker) onSentInFlight(now monotime.Time, p *sentPacket) {
+	if p.ect0 {
+		t.ecn.onSent()
+	}
 	t.delivery.onSent(now, t.inFlight, p)
 	t.controller.OnSent(now, t.inFlight, p.size)
 	t.inFlight += p.size
