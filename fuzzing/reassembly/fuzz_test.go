@@ -50,6 +50,8 @@ func (m *model) gaps() (gaps, buffered int) {
 }
 
 // An instruction is four bytes: what to do, an offset in two bytes, a length.
+//
+// archtest: long function because the buffer and its model share their state.
 func FuzzBuffer(f *testing.F) {
 	const push, pushLong, read, next, release = 0, 1, 2, 3, 4
 	f.Add([]byte{push, 0, 0, 100, read, 0, 0, 100})

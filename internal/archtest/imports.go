@@ -51,7 +51,7 @@ var importTable = map[string][]string{
 		"internal/handshake",
 	},
 	// level 7
-	"http3":      {".", "http3/qlog", "qlogwriter", "quicvarint", "github.com/quic-go/qpack"},
+	"http3":      {".", "http3/qlog", "qlogwriter", "quicvarint", "github.com/quic-go/qpack", "golang.org/x/net"},
 	"http3/qlog": {".", "qlogwriter", "qlogwriter/jsontext"},
 	// for tests
 	"testutils":            {"internal/wire", "internal/protocol", "internal/protect"},

@@ -254,88 +254,93 @@ func TestRetireInALoop(t *testing.T) {
 // acknowledged or retired.
 func TestIssuedRandomWalk(t *testing.T) {
 	for seed := range uint64(50) {
-		rng := rand.New(rand.NewPCG(seed, 4))
-		limit := uint64(2 + rng.IntN(6))
-		s := NewIssued(counting(), cid(0), nil)
-		routed := map[protocol.ConnectionID]bool{cid(0): true}
-		add := func(cids []protocol.ConnectionID, err error) {
-			if err != nil {
-				t.Fatalf("seed %d: %v", seed, err)
-			}
-			for _, c := range cids {
-				routed[c] = true
-			}
+		walkIssued(t, seed)
+	}
+}
+
+// archtest: long function because the walk and its model share their state.
+func walkIssued(t *testing.T, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 4))
+	limit := uint64(2 + rng.IntN(6))
+	s := NewIssued(counting(), cid(0), nil)
+	routed := map[protocol.ConnectionID]bool{cid(0): true}
+	add := func(cids []protocol.ConnectionID, err error) {
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
 		}
-		add(s.SetPeerLimit(limit))
-		now := start
-		var inFlight []uint64
-		peer := map[uint64]bool{0: true} // what it has and has not retired
-		gone := map[uint64]bool{}
-		for range 1000 {
-			now = now.Add(time.Duration(rng.Int64N(int64(time.Second))))
-			switch rng.IntN(4) {
-			case 0:
-				inFlight = append(inFlight, s.send(t)...)
-			case 1, 2:
-				if len(inFlight) == 0 {
-					continue
-				}
-				i := rng.IntN(len(inFlight))
-				seq := inFlight[i]
-				inFlight = slices.Delete(inFlight, i, i+1)
-				if rng.IntN(3) == 0 {
-					s.OnLost(seq)
-					continue
-				}
-				peer[seq] = !gone[seq]
-				s.OnAcked(seq)
-			case 3:
-				var have []uint64
-				for seq := range peer {
-					if peer[seq] {
-						have = append(have, seq)
-					}
-				}
-				if uint64(len(have)) > min(limit, protocol.MaxIssuedConnectionIDs) {
-					t.Fatalf("seed %d: the peer has %v, limit %d", seed, have, limit)
-				}
-				if len(have) < 2 {
-					continue
-				}
-				slices.Sort(have)
-				seq := have[rng.IntN(len(have)-1)]
-				peer[seq], gone[seq] = false, true
-				add(s.HandleRetire(now, seq, cid(have[len(have)-1]), keep))
-			}
-			for _, c := range s.Expired(now) {
-				delete(routed, c)
-			}
-			all := s.All()
-			for _, c := range all {
-				if !routed[c] {
-					t.Fatalf("seed %d: %v is in All and not routed", seed, c)
-				}
-			}
-			if len(all) != len(routed) || len(all) > len(s.active)+maxRetired {
-				t.Fatalf("seed %d: %d connection IDs, %d routed", seed, len(all), len(routed))
-			}
-			if d := s.Deadline(); d != 0 && (!d.After(now) || d.After(now.Add(keep))) {
-				t.Fatalf("seed %d: Deadline() = %v at %v", seed, d, now)
-			}
+		for _, c := range cids {
+			routed[c] = true
 		}
-		// In the end, without loss, the peer has as many as it wants.
-		for _, seq := range append(inFlight, s.send(t)...) {
+	}
+	add(s.SetPeerLimit(limit))
+	now := start
+	var inFlight []uint64
+	peer := map[uint64]bool{0: true} // what it has and has not retired
+	gone := map[uint64]bool{}
+	for range 1000 {
+		now = now.Add(time.Duration(rng.Int64N(int64(time.Second))))
+		switch rng.IntN(4) {
+		case 0:
+			inFlight = append(inFlight, s.send(t)...)
+		case 1, 2:
+			if len(inFlight) == 0 {
+				continue
+			}
+			i := rng.IntN(len(inFlight))
+			seq := inFlight[i]
+			inFlight = slices.Delete(inFlight, i, i+1)
+			if rng.IntN(3) == 0 {
+				s.OnLost(seq)
+				continue
+			}
 			peer[seq] = !gone[seq]
+			s.OnAcked(seq)
+		case 3:
+			var have []uint64
+			for seq := range peer {
+				if peer[seq] {
+					have = append(have, seq)
+				}
+			}
+			if uint64(len(have)) > min(limit, protocol.MaxIssuedConnectionIDs) {
+				t.Fatalf("seed %d: the peer has %v, limit %d", seed, have, limit)
+			}
+			if len(have) < 2 {
+				continue
+			}
+			slices.Sort(have)
+			seq := have[rng.IntN(len(have)-1)]
+			peer[seq], gone[seq] = false, true
+			add(s.HandleRetire(now, seq, cid(have[len(have)-1]), keep))
 		}
-		n := 0
-		for _, has := range peer {
-			if has {
-				n++
+		for _, c := range s.Expired(now) {
+			delete(routed, c)
+		}
+		all := s.All()
+		for _, c := range all {
+			if !routed[c] {
+				t.Fatalf("seed %d: %v is in All and not routed", seed, c)
 			}
 		}
-		if want := int(min(limit, protocol.MaxIssuedConnectionIDs)); n != want {
-			t.Fatalf("seed %d: the peer has %d connection IDs, want %d", seed, n, want)
+		if len(all) != len(routed) || len(all) > len(s.active)+maxRetired {
+			t.Fatalf("seed %d: %d connection IDs, %d routed", seed, len(all), len(routed))
 		}
+		if d := s.Deadline(); d != 0 && (!d.After(now) || d.After(now.Add(keep))) {
+			t.Fatalf("seed %d: Deadline() = %v at %v", seed, d, now)
+		}
+	}
+	// In the end, without loss, the peer has as many as it wants.
+	for _, seq := range append(inFlight, s.send(t)...) {
+		peer[seq] = !gone[seq]
+	}
+	n := 0
+	for _, has := range peer {
+		if has {
+			n++
+		}
+	}
+	if want := int(min(limit, protocol.MaxIssuedConnectionIDs)); n != want {
+		t.Fatalf("seed %d: the peer has %d connection IDs, want %d", seed, n, want)
 	}
 }
 

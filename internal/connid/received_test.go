@@ -379,92 +379,97 @@ func TestIsResetToken(t *testing.T) {
 // sequence number is owed until it is acknowledged; the current connection ID is never retired.
 func TestReceivedRandomWalk(t *testing.T) {
 	for seed := range uint64(100) {
-		rng := rand.New(rand.NewPCG(seed, 5))
-		r := NewReceived(cid(0))
-		known := map[protocol.StatelessResetToken]bool{}
-		apply := func(c TokenChange) {
-			for _, tok := range c.Removed {
-				if !known[tok] {
-					t.Fatalf("seed %d: a token is removed that was not added", seed)
-				}
-				delete(known, tok)
+		walkReceived(t, seed)
+	}
+}
+
+// archtest: long function because the walk and its model share their state.
+func walkReceived(t *testing.T, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 5))
+	r := NewReceived(cid(0))
+	known := map[protocol.StatelessResetToken]bool{}
+	apply := func(c TokenChange) {
+		for _, tok := range c.Removed {
+			if !known[tok] {
+				t.Fatalf("seed %d: a token is removed that was not added", seed)
 			}
-			for _, tok := range c.Added {
-				if known[tok] {
-					t.Fatalf("seed %d: a token is added twice", seed)
+			delete(known, tok)
+		}
+		for _, tok := range c.Added {
+			if known[tok] {
+				t.Fatalf("seed %d: a token is added twice", seed)
+			}
+			known[tok] = true
+		}
+	}
+	apply(r.SetResetToken(token(0)))
+	// The peer: next sequence number, frames on their way, what is not retired.
+	next, retirePriorTo := uint64(1), uint64(0)
+	var frames []*wire.Decoded
+	var retires []uint64
+	alive := map[uint64]bool{0: true}
+	for range 2000 {
+		switch rng.IntN(6) {
+		case 0, 1:
+			if len(alive) >= protocol.MaxActiveConnectionIDs {
+				break
+			}
+			if rng.IntN(8) == 0 && len(retires) == 0 && len(r.owed) == 0 {
+				retirePriorTo = next - uint64(rng.IntN(2))
+			}
+			alive[next] = true
+			frames = append(frames, frame(next, retirePriorTo))
+			next++
+		case 2, 3:
+			if len(frames) == 0 {
+				break
+			}
+			i := rng.IntN(len(frames))
+			change, err := r.HandleNew(frames[i])
+			if err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			apply(change)
+			if rng.IntN(4) > 0 { // else it arrives again
+				frames = slices.Delete(frames, i, i+1)
+			}
+		case 4:
+			change, ok := r.Rotate()
+			if rng.IntN(2) == 0 && !ok {
+				_, change, _ = r.Take()
+			}
+			apply(change)
+			apply(r.Retire(uint64(rng.Int64N(int64(next)))))
+		case 5:
+			retires = append(retires, r.send(t)...)
+			for _, seq := range retires {
+				if rng.IntN(3) == 0 {
+					r.OnLost(seq)
+					continue
 				}
-				known[tok] = true
+				r.OnAcked(seq)
+				delete(alive, seq)
+			}
+			retires = retires[:0]
+		}
+		tokens := r.Tokens()
+		for _, tok := range tokens {
+			if !known[tok] {
+				t.Fatalf("seed %d: a token in use was not added", seed)
 			}
 		}
-		apply(r.SetResetToken(token(0)))
-		// The peer: next sequence number, frames on their way, what is not retired.
-		next, retirePriorTo := uint64(1), uint64(0)
-		var frames []*wire.Decoded
-		var retires []uint64
-		alive := map[uint64]bool{0: true}
-		for range 2000 {
-			switch rng.IntN(6) {
-			case 0, 1:
-				if len(alive) >= protocol.MaxActiveConnectionIDs {
-					break
-				}
-				if rng.IntN(8) == 0 && len(retires) == 0 && len(r.owed) == 0 {
-					retirePriorTo = next - uint64(rng.IntN(2))
-				}
-				alive[next] = true
-				frames = append(frames, frame(next, retirePriorTo))
-				next++
-			case 2, 3:
-				if len(frames) == 0 {
-					break
-				}
-				i := rng.IntN(len(frames))
-				change, err := r.HandleNew(frames[i])
-				if err != nil {
-					t.Fatalf("seed %d: %v", seed, err)
-				}
-				apply(change)
-				if rng.IntN(4) > 0 { // else it arrives again
-					frames = slices.Delete(frames, i, i+1)
-				}
-			case 4:
-				change, ok := r.Rotate()
-				if rng.IntN(2) == 0 && !ok {
-					_, change, _ = r.Take()
-				}
-				apply(change)
-				apply(r.Retire(uint64(rng.Int64N(int64(next)))))
-			case 5:
-				retires = append(retires, r.send(t)...)
-				for _, seq := range retires {
-					if rng.IntN(3) == 0 {
-						r.OnLost(seq)
-						continue
-					}
-					r.OnAcked(seq)
-					delete(alive, seq)
-				}
-				retires = retires[:0]
-			}
-			tokens := r.Tokens()
-			for _, tok := range tokens {
-				if !known[tok] {
-					t.Fatalf("seed %d: a token in use was not added", seed)
-				}
-			}
-			if len(tokens) != len(known) {
-				t.Fatalf("seed %d: %d tokens in use, %d known", seed, len(tokens), len(known))
-			}
-			if c, ok := r.Lookup(r.currentSeq); !ok || c != r.Current() || !r.active[r.find(r.currentSeq)].inUse {
-				t.Fatalf("seed %d: the current connection ID is not active", seed)
-			}
-			if r.active[0].seq < r.retirePriorTo || len(r.active) > protocol.MaxActiveConnectionIDs {
-				t.Fatalf("seed %d: active are %v", seed, r.active)
-			}
-			for _, o := range r.owed {
-				if r.find(o.seq) >= 0 {
-					t.Fatalf("seed %d: %d is active and retired", seed, o.seq)
-				}
+		if len(tokens) != len(known) {
+			t.Fatalf("seed %d: %d tokens in use, %d known", seed, len(tokens), len(known))
+		}
+		if c, ok := r.Lookup(r.currentSeq); !ok || c != r.Current() || !r.active[r.find(r.currentSeq)].inUse {
+			t.Fatalf("seed %d: the current connection ID is not active", seed)
+		}
+		if r.active[0].seq < r.retirePriorTo || len(r.active) > protocol.MaxActiveConnectionIDs {
+			t.Fatalf("seed %d: active are %v", seed, r.active)
+		}
+		for _, o := range r.owed {
+			if r.find(o.seq) >= 0 {
+				t.Fatalf("seed %d: %d is active and retired", seed, o.seq)
 			}
 		}
 	}
