@@ -211,8 +211,8 @@ func (c *ClientConn) handleMaxPushID(uint64) error {
 	return connErrorf(ErrCodeFrameUnexpected, "MAX_PUSH_ID frame from a server")
 }
 
-// handlePriorityUpdate: "The PRIORITY_UPDATE frame is sent by clients"; a client that receives one treats
-// it as a connection error of type H3_FRAME_UNEXPECTED (RFC 9218, Section 7.2).
+// handlePriorityUpdate: "If a client receives a PRIORITY_UPDATE frame, this MUST be treated as a
+// connection error of type H3_FRAME_UNEXPECTED." (RFC 9218, Section 7.2)
 func (c *ClientConn) handlePriorityUpdate(FrameType, []byte) error {
 	return connErrorf(ErrCodeFrameUnexpected, "PRIORITY_UPDATE frame from a server")
 }

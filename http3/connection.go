@@ -139,9 +139,8 @@ func (c *connection) newSettings(other map[uint64]uint64) *settingsFrame {
 
 // setSettings notes the settings of the peer.
 func (c *connection) setSettings(s *settingsFrame) error {
-	// "Endpoints that [...] receive a SETTINGS_H3_DATAGRAM value of 1 on a connection without QUIC
-	// datagram support": "the receiver MUST terminate the connection with error H3_SETTINGS_ERROR"
-	// (RFC 9297, Section 2.1.1)
+	// RFC 9297, Section 2.1 needs the QUIC DATAGRAM frame; a peer that cannot receive it contradicts
+	// itself.
 	if s.EnableDatagrams && !c.qc.ConnectionState().SupportsDatagrams.Remote {
 		return connErrorf(ErrCodeSettingsError, "SETTINGS_H3_DATAGRAM without QUIC datagrams")
 	}

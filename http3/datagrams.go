@@ -168,8 +168,8 @@ func (s *Stream) ReceiveDatagram(ctx context.Context) ([]byte, error) {
 // A payload that does not fit a packet is refused with a *quic.DatagramTooLargeError.
 // It may be called concurrently with all other methods.
 func (s *Stream) SendDatagram(payload []byte) error {
-	// "Endpoints MUST NOT send QUIC DATAGRAM frames until they have both sent and received the
-	// SETTINGS_H3_DATAGRAM setting with a value of 1" (RFC 9297, Section 2.1.1)
+	// "QUIC DATAGRAM frames MUST NOT be sent until the SETTINGS_H3_DATAGRAM setting has been both
+	// sent and received with a value of 1." (RFC 9297, Section 2.1.1)
 	if !s.conn.datagramsOn {
 		return errDatagramsDisabled
 	}

@@ -79,6 +79,9 @@ func parseMessage(fields []qpack.HeaderField, kind messageKind) (*message, error
 				// (RFC 9114, Section 4.3)
 				return nil, malformed("received pseudo header in trailer: %s", quoteName(f.Name))
 			}
+			// "Any request or response that contains a pseudo-header field that appears in a header
+			// section after a regular header field MUST be treated as malformed." (RFC 9114,
+			// Section 4.3)
 			if regular {
 				return nil, malformed("received pseudo header %s after a regular header field", quoteName(f.Name))
 			}
@@ -113,9 +116,8 @@ func parseMessage(fields []qpack.HeaderField, kind messageKind) (*message, error
 
 // setPseudo notes a pseudo-header field.
 //
-// "All pseudo-header fields MUST appear in the header section before regular header fields";
-// "endpoints MUST treat a request or response that contains undefined or invalid pseudo-header
-// fields as malformed" (RFC 9114, Section 4.3).
+// "Endpoints MUST treat a request or response that contains undefined or invalid pseudo-header fields
+// as malformed." (RFC 9114, Section 4.3)
 func (m *message) setPseudo(name, value string, kind messageKind) error {
 	var id pseudo
 	var field *string
@@ -179,11 +181,9 @@ func checkField(f qpack.HeaderField) (string, error) {
 		return "", malformed("invalid header field value for %s", f.Name)
 	}
 	value := textproto.TrimString(f.Value)
-	// "an endpoint MUST NOT generate an HTTP/3 field section containing connection-specific
-	// fields; any message containing connection-specific fields MUST be treated as malformed. The
-	// only exception to this is the TE header field, which MAY be present in an HTTP/3 request
-	// header; when it is, it MUST NOT contain any value other than "trailers"."
-	// (RFC 9114, Section 4.2)
+	// "any message containing connection-specific fields MUST be treated as malformed. The only
+	// exception to this is the TE header field, which MAY be present in an HTTP/3 request header;
+	// when it is, it MUST NOT contain any value other than "trailers"." (RFC 9114, Section 4.2)
 	if isConnectionSpecific(f.Name) || f.Name == "te" && !strings.EqualFold(value, "trailers") {
 		return "", malformed("invalid header field name: %q", f.Name)
 	}

@@ -40,8 +40,8 @@ func parsePriorityUpdate(payload []byte) (streamID uint64, p priority, err error
 	if err != nil {
 		return 0, p, connErrorf(ErrCodeFrameError, "PRIORITY_UPDATE frame without stream ID")
 	}
-	// "If a server receives a PRIORITY_UPDATE (type=0xF0700) with a Prioritized Element ID that
-	// [is no] request stream": H3_ID_ERROR (RFC 9218, Section 7.2).
+	// "If a server receives a PRIORITY_UPDATE (type=0xF0700) for a stream ID that is not a request
+	// stream, this MUST be treated as a connection error of type H3_ID_ERROR." (RFC 9218, Section 7.2)
 	if id%4 != 0 {
 		return 0, p, connErrorf(ErrCodeIDError, "PRIORITY_UPDATE frame for stream %d", id)
 	}

@@ -40,9 +40,9 @@ func parseRequest(block []byte, limit int) (*http.Request, error) {
 		return nil, err
 	}
 	if cookies := m.header["Cookie"]; len(cookies) > 1 {
-		// "If the decompressed field section contains multiple cookie field lines, these MUST be
-		// concatenated into a single byte string using the two-byte delimiter of "; "" (RFC 9114,
-		// Section 4.2.1)
+		// "If a decompressed field section contains multiple cookie field lines, these MUST be
+		// concatenated into a single byte string using the two-byte delimiter of "; "" before they
+		// reach "a generic HTTP server application" (RFC 9114, Section 4.2.1).
 		m.header["Cookie"] = []string{strings.Join(cookies, "; ")}
 	}
 	req.Trailer = takeTrailerNames(m.header)
@@ -51,10 +51,10 @@ func parseRequest(block []byte, limit int) (*http.Request, error) {
 
 // takeHost merges the Host field into m.authority.
 //
-// "If the scheme is one that has a mandatory authority component (including http and https), the request
-// MUST contain either an :authority pseudo-header field or a Host header field. If these fields
-// are present, they MUST NOT be empty. If both fields are present, they MUST contain the same value."
-// (RFC 9114, Section 4.3.1)
+// "If the :scheme pseudo-header field identifies a scheme that has a mandatory authority component
+// (including "http" and "https"), the request MUST contain either an :authority pseudo-header field or a
+// Host header field. If these fields are present, they MUST NOT be empty. If both fields are present, they
+// MUST contain the same value." (RFC 9114, Section 4.3.1)
 func (m *message) takeHost() error {
 	hosts, ok := m.header["Host"]
 	if ok {
@@ -68,6 +68,9 @@ func (m *message) takeHost() error {
 		if m.seen&pseudoAuthority == 0 {
 			m.authority = hosts[0]
 		}
+	}
+	if !ok && m.seen&pseudoAuthority == 0 && m.scheme != "" && m.scheme != "http" && m.scheme != "https" {
+		return nil
 	}
 	if m.authority == "" {
 		return malformed("missing or empty :authority")

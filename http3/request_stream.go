@@ -119,8 +119,8 @@ func (s *RequestStream) newBody(rsp *http.Response) *responseBody {
 	left := rsp.ContentLength
 	switch {
 	case s.method == http.MethodConnect && rsp.StatusCode < 300:
-		// "Any 2xx (Successful) response indicates [...] a tunnel immediately after the header
-		// section"; its Content-Length means nothing (RFC 9110, Section 9.3.6).
+		// "A client MUST ignore any Content-Length or Transfer-Encoding header fields received in a
+		// successful response to CONNECT." (RFC 9110, Section 9.3.6)
 		left = -1
 		s.str.connect = true
 	case s.method == http.MethodHead || !bodyAllowed(rsp.StatusCode):

@@ -29,6 +29,7 @@ type responseWriter struct {
 	str    *Stream
 	server *Server
 	isHead bool
+	tunnel bool // the response to CONNECT
 
 	header      http.Header
 	status      int   // of the final response, 0 before WriteHeader
@@ -52,6 +53,7 @@ func newResponseWriter(s *Stream, req *http.Request, srv *Server) *responseWrite
 		str:    s,
 		server: srv,
 		isHead: req != nil && req.Method == http.MethodHead,
+		tunnel: req != nil && req.Method == http.MethodConnect,
 		header: make(http.Header),
 		length: -1,
 	}
@@ -80,6 +82,13 @@ func (w *responseWriter) WriteHeader(status int) {
 		return
 	}
 	w.status = status
+	// "A server MUST NOT send a Content-Length header field in any response with a status code of 1xx
+	// (Informational) or 204 (No Content). A server MUST NOT send a Content-Length header field in any
+	// 2xx (Successful) response to a CONNECT request" (RFC 9110, Section 8.6).
+	w.tunnel = w.tunnel && status < 300
+	if status == http.StatusNoContent || w.tunnel {
+		w.header.Del("Content-Length")
+	}
 	if value := w.header.Get("Content-Length"); value != "" {
 		n, err := parseContentLength(value)
 		if err != nil {
@@ -222,7 +231,7 @@ func (w *responseWriter) finish() error {
 // setContentLength sets the Content-Length of a response that is still in the buffer. What the response
 // to a HEAD request would have had is known only if the handler has written it.
 func (w *responseWriter) setContentLength() {
-	if w.length >= 0 || !bodyAllowed(w.status) || w.written >= responseBuffer || w.isHead && w.written == 0 {
+	if w.length >= 0 || w.tunnel || !bodyAllowed(w.status) || w.written >= responseBuffer || w.isHead && w.written == 0 {
 		return
 	}
 	if _, ok := w.header["Content-Length"]; !ok {

@@ -120,8 +120,8 @@ func (x *exchange) waitReady() error {
 	if !isExtendedConnect(x.req) {
 		return nil
 	}
-	// "A client MUST NOT use the [:protocol] pseudo-header field unless it has received the
-	// SETTINGS_ENABLE_CONNECT_PROTOCOL" of 1 (RFC 8441, Section 3).
+	// "Upon receipt of SETTINGS_ENABLE_CONNECT_PROTOCOL with a value of 1, a client MAY use the
+	// Extended CONNECT" (RFC 8441, Section 3).
 	if err := x.wait(x.conn.ReceivedSettings()); err != nil {
 		return err
 	}

@@ -99,7 +99,7 @@ func (s *Server) newConn(qc *quic.Conn) (*serverConn, error) {
 func (c *serverConn) admit(str *quic.Stream) *Stream {
 	s := newStream(&c.conn, str)
 	if s == nil {
-		// "The server rejected the request without performing any application processing."
+		// "A server rejected a request without performing any application processing."
 		// (RFC 9114, Section 8.1)
 		str.CancelRead(quic.StreamErrorCode(ErrCodeRequestRejected))
 		str.CancelWrite(quic.StreamErrorCode(ErrCodeRequestRejected))
@@ -156,8 +156,8 @@ func (c *serverConn) closeIdle() {
 
 // shutdown sends a GOAWAY frame and closes the connection once it is without requests.
 //
-// "Once GOAWAY is sent, the server MUST reject requests with an identifier greater than or equal to
-// the identifier" (RFC 9114, Section 5.2).
+// "Requests or pushes with the indicated identifier or greater are rejected (Section 4.1.1) by the sender
+// of the GOAWAY." (RFC 9114, Section 5.2)
 func (c *serverConn) shutdown() {
 	c.conn.mu.Lock()
 	if c.goAway {

@@ -163,9 +163,9 @@ func (t *Transport) logRetry(key string, err error) {
 
 // mayRepeat reports whether a failed request may be sent again.
 //
-// "A client that detects a connection [...] closed [...] MUST NOT automatically retry a request with a
-// non-idempotent method unless it has some means to know that the request semantics are actually
-// idempotent" (RFC 9110, Section 9.2.2).
+// "A client SHOULD NOT automatically retry a request with a non-idempotent method unless it has some
+// means to know that the request semantics are actually idempotent, regardless of the method, or some
+// means to detect that the original request was never applied." (RFC 9110, Section 9.2.2)
 func mayRepeat(req *http.Request, v verdict, reused bool) bool {
 	if req.Context().Err() != nil {
 		return false
