@@ -238,11 +238,15 @@ func (c *Conn) sendDatagram(payload []byte, s *SendStream) error {
 	return nil
 }
 
+// datagramReserve is the part of a packet that is not promised to a datagram, so that SendDatagram's limit does not change with
+// the length of the peer's connection IDs unless it has to: first byte, a connection ID of 20 bytes, tag.
+const datagramReserve = 1 + protocol.MaxConnectionIDLen + sealOverhead
+
 // updateMaxDatagramPayload is called when the peer's limit or the size of packets changes.
 func (c *Conn) updateMaxDatagramPayload() {
 	limit := int64(-1)
 	if c.peerParams != nil && c.peerParams.MaxDatagramFrameSize > 0 && c.config.EnableDatagrams {
-		room := c.maxPacketSize - maxDatagramPacketOverhead
+		room := min(c.maxPacketSize-datagramReserve, protocol.ByteCount(c.datagramRoom()))
 		frame := c.peerParams.MaxDatagramFrameSize - protocol.ByteCount(wire.DatagramFrameOverhead(int(room), true))
 		limit = max(int64(min(room, frame)), 0)
 	}

@@ -16,3 +16,10 @@ func QueuedDatagrams(c *Conn) int {
 	defer c.datagrams.mu.Unlock()
 	return c.datagrams.send.len()
 }
+
+// ReceivedDatagrams returns how many datagrams wait for ReceiveDatagram.
+func ReceivedDatagrams(c *Conn) int {
+	c.datagrams.mu.Lock()
+	defer c.datagrams.mu.Unlock()
+	return c.datagrams.received.len()
+}

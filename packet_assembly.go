@@ -16,9 +16,7 @@ const (
 	minPayload = 4
 	// maxPacketsInDatagram is one packet for each level that can be sent at the same time.
 	maxPacketsInDatagram = 4
-	// maxDatagramPacketOverhead is what a packet with one DATAGRAM frame without a length needs besides the payload: first
-	// byte, the longest connection ID and the tag.
-	maxDatagramPacketOverhead = 1 + protocol.MaxConnectionIDLen + sealOverhead
+	maxPacketNumberLen   = 4
 )
 
 // An assembly is the datagram that is being put together and the batch of those that wait for one system call.
@@ -293,7 +291,7 @@ func (c *Conn) appendFrame(b []byte, limit int, f wire.Frame, r recovery.Record)
 }
 
 // appendDatagrams appends DATAGRAM frames. One that does not fit waits for the next packet; one that does not fit an empty
-// packet either, as packets have become smaller, is dropped.
+// packet either, as packets or what is in them have changed, is dropped.
 func (c *Conn) appendDatagrams(b []byte, limit int) []byte {
 	for {
 		payload, ok := c.datagrams.next()
@@ -301,7 +299,7 @@ func (c *Conn) appendDatagrams(b []byte, limit int) []byte {
 			return b
 		}
 		if len(b)+wire.DatagramFrameOverhead(len(payload), true)+len(payload) > limit {
-			if int64(len(payload)) <= c.maxDatagramPayload.Load() {
+			if len(payload) <= c.datagramRoom() {
 				return b
 			}
 			c.datagrams.pop()
@@ -313,4 +311,10 @@ func (c *Conn) appendDatagrams(b []byte, limit int) []byte {
 		c.out.datagram = true
 		c.datagrams.pop()
 	}
+}
+
+// datagramRoom returns how many bytes of payload fit a packet with nothing but a DATAGRAM frame.
+func (c *Conn) datagramRoom() int {
+	room := int(c.maxPacketSize) - 1 - c.received.Current().Len() - maxPacketNumberLen - sealOverhead
+	return room - wire.DatagramFrameOverhead(room, true)
 }
