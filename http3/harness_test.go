@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/quic-go/qpack"
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
 	"github.com/quic-go/quic-go/internal/netsim"
@@ -240,6 +241,32 @@ func wantReset(t *testing.T, str io.Reader, code http3.ErrCode) {
 	if !errors.As(err, &streamErr) || !streamErr.Remote || streamErr.ErrorCode != quic.StreamErrorCode(code) {
 		t.Errorf("the stream ended with %v, want a reset with %#x", err, uint64(code))
 	}
+}
+
+// readStatus reads the header of a response and returns its :status.
+func readStatus(t *testing.T, r io.Reader) string {
+	t.Helper()
+	q := quicvarint.NewReader(r)
+	typ, err := quicvarint.Read(q)
+	if err != nil || typ != 1 {
+		t.Errorf("got frame %d, %v, want HEADERS", typ, err)
+		return ""
+	}
+	n, err := quicvarint.Read(q)
+	if err != nil {
+		t.Error(err)
+		return ""
+	}
+	block := make([]byte, n)
+	if _, err := io.ReadFull(r, block); err != nil {
+		t.Error(err)
+		return ""
+	}
+	field, err := qpack.NewDecoder().Decode(block)()
+	if err != nil || field.Name != ":status" {
+		t.Errorf("got field %v, %v, want :status", field, err)
+	}
+	return field.Value
 }
 
 func wantErrorCode(t *testing.T, err error, code http3.ErrCode, remote bool) {
