@@ -90,6 +90,7 @@ func (c *Conn) handleTimers(now monotime.Time) {
 		c.endWith(&HandshakeTimeoutError{}, endSilent)
 		return
 	}
+	c.timers.set(timerIdle, c.idle.deadline(c.recovery.RTT().PTO(true))) // this turn may have received something
 	if c.timers.expired(timerIdle, now) {
 		c.endWith(&IdleTimeoutError{}, endSilent)
 		return

@@ -31,12 +31,19 @@ func (c *Conn) send(now monotime.Time) {
 	c.out.batch = (*memory)[:0]
 	for {
 		mode := c.recovery.SendMode(now)
-		if mode == recovery.ModeNone || c.appendDatagram(now, mode) == 0 {
+		if mode == recovery.ModeNone {
 			break
 		}
-		if c.out.full(c.maxPacketSize, c.transport.conn.MaxSegments()) {
-			c.flush()
+		if c.appendDatagram(now, mode) > 0 {
+			if c.out.full(c.maxPacketSize, c.transport.conn.MaxSegments()) {
+				c.flush()
+			}
+			continue
 		}
+		if len(c.out.batch) == 0 {
+			break
+		}
+		c.flush() // what does not fit a datagram of the size of the others may fit a larger one
 	}
 	c.flush()
 	c.out.batch = nil
