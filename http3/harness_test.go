@@ -291,3 +291,9 @@ func gzipped(s string) []byte {
 	z.Close()
 	return b.Bytes()
 }
+
+// isStreamError reports whether the peer has ended a stream with code.
+func isStreamError(err error, code quic.StreamErrorCode) bool {
+	var streamErr *quic.StreamError
+	return errors.As(err, &streamErr) && streamErr.Remote && streamErr.ErrorCode == code
+}
