@@ -94,6 +94,9 @@ func (t *Tracker) acknowledge(s *space, p *sentPacket, a *acked, res *Result) {
 		a.marked = a.marked || p.ect0
 		a.newestInFlight = p
 		a.bytes += p.size
+		if p.size >= res.LargestAckedSize {
+			res.LargestAckedSize, res.LargestAckedSentAt = p.size, p.sentAt
+		}
 	}
 	s.received.forgetTo(p.ackedUpTo)
 }

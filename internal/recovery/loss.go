@@ -58,7 +58,7 @@ func (t *Tracker) lose(s *space, pn int64, reason LossReason, sum *congestion.Co
 	res.LostPackets++
 	res.LostBytes += p.size
 	res.LostDetails = append(res.LostDetails, LostPacket{
-		Level: p.level, PN: protocol.PacketNumber(pn), Size: p.size, Reason: reason,
+		Level: p.level, PN: protocol.PacketNumber(pn), Size: p.size, SentAt: p.sentAt, Reason: reason,
 	})
 	t.stats.PacketsLost++
 	t.stats.BytesLost += uint64(p.size)

@@ -1,6 +1,9 @@
 package recovery
 
-import "github.com/quic-go/quic-go/internal/protocol"
+import (
+	"github.com/quic-go/quic-go/internal/monotime"
+	"github.com/quic-go/quic-go/internal/protocol"
+)
 
 // A Result is what an ACK frame, a timeout or the end of keys brought to light. The caller
 // reuses it; its slices are valid until it is passed to the Tracker again.
@@ -22,6 +25,11 @@ type Result struct {
 	ECNCE                bool // the validated count of ECN-CE marks rose
 	PTO                  bool // OnTimeout: a PTO expired
 
+	// LargestAckedSize is the size of the largest packet in flight that was newly acknowledged, and
+	// LargestAckedSentAt when the latest of that size was sent.
+	LargestAckedSize   protocol.ByteCount
+	LargestAckedSentAt monotime.Time
+
 	// Sizes of the MTU probe that was acknowledged or lost, 0 if none was. Losing one is no
 	// congestion signal.
 	MTUProbeAcked protocol.ByteCount
@@ -33,6 +41,7 @@ type LostPacket struct {
 	Level  protocol.EncryptionLevel
 	PN     protocol.PacketNumber
 	Size   protocol.ByteCount
+	SentAt monotime.Time
 	Reason LossReason
 }
 

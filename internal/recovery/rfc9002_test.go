@@ -139,11 +139,32 @@ func TestPacketThreshold(t *testing.T) {
 	s.wantLost(0)
 	s.ack(app, 5, 5)
 	s.wantLost(1)
-	if d := s.res.LostDetails; len(d) != 1 || d[0] != (LostPacket{protocol.Encryption1RTT, 1, testMTU, PacketThreshold}) {
+	if d := s.res.LostDetails; len(d) != 1 || d[0] != (LostPacket{protocol.Encryption1RTT, 1, testMTU, s.now.Add(-50 * ms), PacketThreshold}) {
 		t.Errorf("details = %+v", d)
 	}
 	s.wantInFlight(testMTU) // 4
 	s.wantSignals(congestion.Loss, congestion.Loss)
+}
+
+// RFC 8899, Section 4.3: to find a path that swallows large packets, the size of those that arrive has to be known.
+func TestLargestAckedSize(t *testing.T) {
+	s := confirmedScene(t)
+	start := s.now
+	s.send(app, 1)
+	s.wait(ms)
+	s.send(app, 1)
+	s.wait(ms)
+	s.sendWith(app, func(p *Sent) { p.Size = testMTU / 2 })
+	s.sendWith(app, ackOnly)
+	s.ack(app, 0, 3)
+	if size, at := s.res.LargestAckedSize, s.res.LargestAckedSentAt; size != testMTU || at != start.Add(ms) {
+		t.Errorf("largest is of %d bytes, sent at %d, want %d, %d", size, at, testMTU, start.Add(ms))
+	}
+	s.sendWith(app, ackOnly)
+	s.ack(app, 4, 4)
+	if size := s.res.LargestAckedSize; size != 0 {
+		t.Errorf("largest is of %d bytes, want 0: the packet is not in flight", size)
+	}
 }
 
 // RFC 9002, Appendix A.10: "Note: The use of kPacketThreshold here assumes that there were no
