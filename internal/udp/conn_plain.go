@@ -78,5 +78,8 @@ func (c *plainConn) LocalAddr() net.Addr               { return c.conn.LocalAddr
 func (c *plainConn) SetReadDeadline(t time.Time) error { return c.conn.SetReadDeadline(t) }
 func (c *plainConn) Close() error                      { return c.conn.Close() }
 
-// Capabilities implements Conn.
-func (c *plainConn) Capabilities() (gso, ecn, df bool) { return false, false, false }
+// Capabilities implements Conn. What is no socket may say that it never fragments by a method DontFragment.
+func (c *plainConn) Capabilities() (gso, ecn, df bool) {
+	d, ok := c.conn.(interface{ DontFragment() bool })
+	return false, false, ok && d.DontFragment()
+}
