@@ -50,11 +50,16 @@ func New(now monotime.Time, size protocol.ByteCount) *Discoverer {
 // Current returns how large packets may be.
 func (d *Discoverer) Current() protocol.ByteCount { return d.current }
 
-// Search begins the search for larger sizes up to limit. If limit is less than the current size, that falls.
-func (d *Discoverer) Search(limit protocol.ByteCount) {
+// Restrict makes packets no larger than limit.
+func (d *Discoverer) Restrict(limit protocol.ByteCount) {
 	d.limit = max(limit, base)
 	d.ceiling = d.limit + 1
 	d.current = min(d.current, d.limit)
+}
+
+// Search begins the search for larger sizes up to limit. If limit is less than the current size, that falls.
+func (d *Discoverer) Search(limit protocol.ByteCount) {
+	d.Restrict(limit)
 	d.searching = true
 	d.next()
 }
