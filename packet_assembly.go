@@ -254,27 +254,22 @@ func (c *Conn) appendControl(b []byte, limit int) []byte {
 
 // appendConnectionIDs appends NEW_CONNECTION_ID and RETIRE_CONNECTION_ID frames.
 func (c *Conn) appendConnectionIDs(b []byte, limit int) []byte {
-	for {
+	for c.issued.HasFrames() {
 		frame, ok := c.issued.NextFrame()
-		if !ok {
-			break
-		}
 		if b, ok = c.appendFrame(b, limit, &frame, recovery.Record{Kind: recordNewConnectionID, Value: frame.SequenceNumber}); !ok {
 			return b
 		}
 		c.issued.FrameSent()
 	}
-	for {
+	for c.received.HasFrames() {
 		seq, ok := c.received.NextFrame()
-		if !ok {
-			return b
-		}
 		frame := wire.RetireConnectionIDFrame{SequenceNumber: seq}
 		if b, ok = c.appendFrame(b, limit, &frame, recovery.Record{Kind: recordRetireConnectionID, Value: seq}); !ok {
 			return b
 		}
 		c.received.FrameSent()
 	}
+	return b
 }
 
 // appendFrame appends a frame and its record if the frame fits.
