@@ -30,7 +30,8 @@ type world struct {
 	serverPC net.PacketConn
 	server   *http3.Server
 	client   *http3.Transport
-	served   chan error // what Serve has returned
+	served   chan error         // what Serve has returned
+	tunnels  chan *http3.Stream // what serveTunnels has taken over
 	// serverQUIC and clientQUIC are used where no http3 type does it.
 	serverQUIC, clientQUIC *quic.Config
 	clientTLS              *tls.Config
