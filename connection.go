@@ -11,6 +11,7 @@ import (
 	"github.com/quic-go/quic-go/internal/connid"
 	"github.com/quic-go/quic-go/internal/handshake"
 	"github.com/quic-go/quic-go/internal/monotime"
+	"github.com/quic-go/quic-go/internal/mtu"
 	"github.com/quic-go/quic-go/internal/protect"
 	"github.com/quic-go/quic-go/internal/protocol"
 	"github.com/quic-go/quic-go/internal/recovery"
@@ -59,7 +60,8 @@ type Conn struct {
 	frame         wire.Decoded
 	peerParams    *wire.TransportParameters // nil until the handshake has provided them
 	path          udp.Destination
-	maxPacketSize protocol.ByteCount
+	maxPacketSize protocol.ByteCount // Current of mtu
+	mtu           *mtu.Discoverer
 	control       controlFrames
 	out           assembly
 	idle          idleState
@@ -130,6 +132,7 @@ func newConn(p connParams) *Conn {
 		done:          make(chan struct{}),
 		path:          udp.Destination{Remote: p.remote, Local: p.local, IfIndex: p.ifIndex},
 		maxPacketSize: protocol.ByteCount(p.config.InitialPacketSize),
+		mtu:           mtu.New(0, protocol.ByteCount(p.config.InitialPacketSize)),
 	}
 	c.datagrams.init()
 	c.maxDatagramPayload.Store(-1)

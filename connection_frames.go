@@ -76,6 +76,7 @@ func (c *Conn) handleAck(now monotime.Time, level protocol.EncryptionLevel, ack 
 		c.keys.oneRTT.OnAcked(ack.Ranges[0].Largest)
 	}
 	c.onRecoveryResult()
+	c.onMTUResult(now)
 	return nil
 }
 

@@ -262,8 +262,8 @@ func (c *Conn) usePeerParameters(tp *wire.TransportParameters) {
 		c.peerParams = tp
 		defer func() { c.peerParams = nil }()
 	}
-	c.maxPacketSize = min(c.maxPacketSize, max(tp.MaxUDPPayloadSize, protocol.MinInitialPacketSize))
-	c.recovery.SetMTU(c.maxPacketSize)
+	c.mtu.Restrict(min(c.maxPacketSize, tp.MaxUDPPayloadSize))
+	c.applyMTU()
 	c.parser.AckDelayExponent = tp.AckDelayExponent
 	c.recovery.SetPeerMaxAckDelay(tp.MaxAckDelay)
 	c.streams.setPeerParameters(tp)
@@ -359,6 +359,7 @@ func (c *Conn) confirm(now monotime.Time) {
 	c.dropLevel(now, protocol.EncryptionInitial)
 	c.dropLevel(now, protocol.EncryptionHandshake)
 	c.recovery.SetHandshakeConfirmed()
+	c.mtu.Search(c.mtuLimit())
 }
 
 // dropLevel discards the keys and the packet number space of Initial or Handshake packets (RFC 9001, Section 4.9).

@@ -101,6 +101,7 @@ func (c *Conn) handleTimers(now monotime.Time) {
 	if c.timers.expired(timerLoss, now) {
 		c.recovery.OnTimeout(now, &c.result)
 		c.onRecoveryResult()
+		c.onMTUResult(now)
 	}
 	if c.timers.expired(timerKeyDiscard, now) {
 		c.timers.stop(timerKeyDiscard)

@@ -34,18 +34,21 @@ func (c *Conn) send(now monotime.Time) {
 		if mode == recovery.ModeNone {
 			break
 		}
+		if mode == recovery.ModeAny && len(c.out.batch) == 0 && c.probeMTU(now) {
+			mode = recovery.ModeAck
+		}
 		if c.appendDatagram(now, mode) > 0 {
 			if c.out.full(c.maxPacketSize, c.transport.conn.MaxSegments()) {
-				c.flush()
+				c.flush(now)
 			}
 			continue
 		}
 		if len(c.out.batch) == 0 {
 			break
 		}
-		c.flush() // what does not fit a datagram of the size of the others may fit a larger one
+		c.flush(now) // what does not fit a datagram of the size of the others may fit a larger one
 	}
-	c.flush()
+	c.flush(now)
 	c.out.batch = nil
 	batchPool.Put(memory)
 	if at := c.recovery.PacingDeadline(); !at.IsZero() && c.hasFrames(protocol.Encryption1RTT) {
@@ -54,35 +57,32 @@ func (c *Conn) send(now monotime.Time) {
 }
 
 // flush writes the batch to the socket.
-func (c *Conn) flush() {
+func (c *Conn) flush(now monotime.Time) {
 	if len(c.out.batch) == 0 {
 		return
 	}
 	err := c.transport.conn.WriteBatch(c.out.batch, c.out.segment, c.out.ecn, &c.path)
+	size := protocol.ByteCount(c.out.segment)
 	c.out.batch, c.out.segment, c.out.datagrams = c.out.batch[:0], 0, 0
-	if err == nil || !udp.IsMessageTooLong(err) {
-		// What passes counts as the loss of the packets. What does not is found by the reader of
-		// the Transport, which then ends all of its connections.
-		return
+	if err != nil && udp.IsMessageTooLong(err) {
+		c.mtu.OnTooLong(now, size)
+		c.applyMTU()
 	}
-	if c.maxPacketSize > protocol.MinInitialPacketSize {
-		c.maxPacketSize = protocol.MinInitialPacketSize
-		c.recovery.SetMTU(c.maxPacketSize)
-		c.updateMaxDatagramPayload()
-	}
+	// Another error that passes counts as the loss of the packets. One that does not is found by the reader of the
+	// Transport, which then ends all of its connections.
 }
 
 // appendDatagram adds a datagram with what may be sent in the given mode to the batch. It returns its size, 0 if there
 // is nothing to send.
 func (c *Conn) appendDatagram(now monotime.Time, mode recovery.Mode) int {
-	size := c.datagramSize()
+	size := c.datagramSize(mode)
 	if size == 0 {
 		return 0
 	}
 	o := &c.out
 	o.reset()
 	if ecn := c.recovery.ECN(); ecn != o.ecn {
-		c.flush()
+		c.flush(now)
 		o.ecn = ecn
 	}
 	base := len(o.batch)
@@ -111,8 +111,12 @@ func (c *Conn) appendDatagram(now monotime.Time, mode recovery.Mode) int {
 }
 
 // datagramSize returns how large the next datagram may be, 0 if none may be sent.
-func (c *Conn) datagramSize() int {
+func (c *Conn) datagramSize(mode recovery.Mode) int {
 	size := min(c.maxPacketSize, c.recovery.AmplificationBudget())
+	if mode == recovery.ModeProbe {
+		// What was lost may have been too large for the path, and a probe has to arrive.
+		size = min(size, protocol.MinInitialPacketSize)
+	}
 	if size < protocol.MinInitialPacketSize && c.keys.sealers[protocol.EncryptionInitial] != nil {
 		return 0 // it might have to be padded beyond the limit
 	}
