@@ -52,6 +52,9 @@ func (s *scene) resumeServer() {
 	s.settle()
 	s.conn = nil
 	s.peerOptions.HoldHandshake = true
+	if s.beforeResumption != nil {
+		s.beforeResumption()
+	}
 	s.peer = s.newClient()
 	s.peer.Start()
 	if !s.peer.CanSend(zeroRTT) {
@@ -77,6 +80,9 @@ func (s *scene) resumeClient() {
 	}
 	s.settle()
 	s.peerOptions.HoldHandshake, s.peerOptions.HoldAcks = true, held
+	if s.beforeResumption != nil {
+		s.beforeResumption()
+	}
 	s.peer = quictest.NewServer(s.t, s.net.Listen(s.serverAddr), s.peerOptions)
 	s.dial()
 	s.await()

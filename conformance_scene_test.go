@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -46,6 +47,8 @@ type scene struct {
 	early       bool // DialEarly, ListenEarly
 	noEcho      bool // streams of the peer are left to the case
 	noPeer      bool // start makes no peer
+	// beforeResumption changes something between the two connections of resumeServer and resumeClient.
+	beforeResumption func()
 
 	net        *netsim.Net
 	peer       *quictest.Peer
@@ -56,7 +59,8 @@ type scene struct {
 	dialCancel context.CancelFunc
 	serverAddr *net.UDPAddr
 	clients    int
-	works64K   int // how often works was called
+	works64K   int                         // how often works was called
+	issued     []wire.NewConnectionIDFrame // by the endpoint under test, until the last settle
 
 	variant, variants int
 }
@@ -231,6 +235,9 @@ func (s *scene) await() {
 
 func (s *scene) settle() {
 	time.Sleep(settleTime)
+	for _, f := range quictest.Frames[*wire.NewConnectionIDFrame](s.peer) {
+		s.issued = append(s.issued, *f)
+	}
 	s.peer.Forget()
 }
 
@@ -293,21 +300,21 @@ func (s *scene) cause() error {
 func (s *scene) expectClose(frameType wire.FrameType, codes ...qerr.TransportErrorCode) {
 	s.t.Helper()
 	s.peer.ExpectCloseFrom(frameType, codes...)
+	s.expectCode(codes...)
+}
+
+// expectCode checks that the connection is closed with one of the codes.
+func (s *scene) expectCode(codes ...qerr.TransportErrorCode) {
+	s.t.Helper()
+	s.peer.ExpectClose(codes...)
 	if s.conn == nil && s.isServer() {
 		return // the application has not seen it
 	}
 	err := s.cause()
 	t, ok := errors.AsType[*quic.TransportError](err)
-	if !ok || t.Remote {
+	if !ok || t.Remote || !slices.Contains(codes, t.ErrorCode) {
 		s.t.Errorf("connection is over because of %v, want a local error of %s", err, codes)
-		return
 	}
-	for _, code := range codes {
-		if t.ErrorCode == code {
-			return
-		}
-	}
-	s.t.Errorf("connection is over because of %v, want %s", err, codes)
 }
 
 // alive checks that the connection still acknowledges.

