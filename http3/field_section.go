@@ -18,6 +18,12 @@ var errFieldsTooLarge = errors.New("http3: field section too large")
 // decodeFields decodes a field section. limit is compared with the size that RFC 9114, Section 4.2.2
 // defines; so what a few references to the static table expand to is bounded.
 func decodeFields(block []byte, limit int) ([]qpack.HeaderField, error) {
+	// "The value of Base MUST NOT be negative. [...] An endpoint MUST treat a field block with a Sign bit
+	// of 1 as invalid if the value of Required Insert Count is less than or equal to the value of
+	// Delta Base." (RFC 9204, Section 4.5.1.2) Required Insert Count is 0, as there is no dynamic table.
+	if len(block) >= 2 && block[1]&0x80 != 0 {
+		return nil, connErrorf(ErrCodeQPACKDecompressionFailed, "negative base")
+	}
 	next := qpack.NewDecoder().Decode(block)
 	fields := make([]qpack.HeaderField, 0, 16)
 	size := 0

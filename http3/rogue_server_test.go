@@ -55,7 +55,7 @@ func TestClientClosesConnectionsOfRogueServers(t *testing.T) {
 	for _, test := range rogueServers {
 		t.Run(test.name, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
-				conns := make(chan *quic.Conn, 1)
+				conns := make(chan *quic.Conn, 3) // the client may try three times
 				w.serveRaw(func(conn *quic.Conn) {
 					for _, b := range test.uni {
 						if str := openUni(t, conn, b); test.finish {
@@ -193,7 +193,7 @@ func TestTruncatedResponseBodyIsNoCleanEOF(t *testing.T) {
 func TestServerInitiatedBidirectionalStream(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.clientQUIC.MaxIncomingStreams = 10
-		conns := make(chan *quic.Conn, 1)
+		conns := make(chan *quic.Conn, 3) // the client may try three times
 		w.serveRaw(func(conn *quic.Conn) {
 			str, err := conn.OpenStreamSync(t.Context())
 			if err != nil {

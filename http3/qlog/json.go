@@ -1,0 +1,49 @@
+package qlog
+
+import "github.com/quic-go/quic-go/qlogwriter/jsontext"
+
+// An object writes the members of a JSON object. The first error sticks; end returns it.
+type object struct {
+	enc *jsontext.Encoder
+	err error
+}
+
+func begin(enc *jsontext.Encoder) *object {
+	o := &object{enc: enc}
+	o.token(jsontext.BeginObject)
+	return o
+}
+
+func (o *object) end() error {
+	o.token(jsontext.EndObject)
+	return o.err
+}
+
+func (o *object) token(t jsontext.Token) {
+	if o.err == nil {
+		o.err = o.enc.WriteToken(t)
+	}
+}
+
+func (o *object) member(name string, t jsontext.Token) {
+	o.token(jsontext.String(name))
+	o.token(t)
+}
+
+func (o *object) text(name, value string)        { o.member(name, jsontext.String(value)) }
+func (o *object) uint(name string, value uint64) { o.member(name, jsontext.Uint(value)) }
+func (o *object) int(name string, value int64)   { o.member(name, jsontext.Int(value)) }
+
+// nested writes a member that is an object with the members that fill writes.
+func (o *object) nested(name string, fill func()) {
+	o.member(name, jsontext.BeginObject)
+	fill()
+	o.token(jsontext.EndObject)
+}
+
+// list writes a member that is an array with the values that fill writes.
+func (o *object) list(name string, fill func()) {
+	o.member(name, jsontext.BeginArray)
+	fill()
+	o.token(jsontext.EndArray)
+}
