@@ -90,7 +90,7 @@ func (c *Conn) handleTimers(now monotime.Time) {
 		c.endWith(&HandshakeTimeoutError{}, endSilent)
 		return
 	}
-	c.timers.set(timerIdle, c.idle.deadline(c.recovery.RTT().PTO(true))) // this turn may have received something
+	c.timers.set(timerIdle, c.idleDeadline()) // this turn may have received something
 	if c.timers.expired(timerIdle, now) {
 		c.endWith(&IdleTimeoutError{}, endSilent)
 		return
@@ -116,12 +116,21 @@ func (c *Conn) handleTimers(now monotime.Time) {
 
 // setTimers copies the deadlines of the components into the table.
 func (c *Conn) setTimers(now monotime.Time) {
-	c.timers.set(timerIdle, c.idle.deadline(c.recovery.RTT().PTO(true)))
+	c.timers.set(timerIdle, c.idleDeadline())
 	c.timers.set(timerKeepAlive, c.idle.keepAliveDeadline())
 	c.timers.set(timerAckDelay, c.recovery.AckDeadline())
 	c.timers.set(timerLoss, c.recovery.Deadline())
 	c.timers.set(timerConnectionID, c.issued.Deadline())
 	c.timers.set(timerCredit, c.streams.creditDeadline(now))
+}
+
+// idleDeadline returns when the connection times out. Before the handshake is complete, how long that takes is not
+// negotiated but up to the application.
+func (c *Conn) idleDeadline() monotime.Time {
+	if !c.life.complete {
+		return c.idle.deadline(0)
+	}
+	return c.idle.deadline(c.recovery.RTT().PTO(true))
 }
 
 // idleState decides when the connection has been silent for too long (RFC 9000, Section 10.1).
