@@ -3,6 +3,7 @@ package quic
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"slices"
 	"sync"
 	"time"
 
@@ -176,6 +177,10 @@ func (t *Transport) currentListener() *listener {
 func (t *Transport) connClosed(c *Conn, cids []protocol.ConnectionID, closePacket []byte, linger time.Duration) {
 	var over *closedConn
 	remote := c.RemoteAddr()
+	if c.perspective == protocol.PerspectiveServer {
+		// After a Retry this is none of the connection IDs that the connection knows of.
+		cids = append(slices.Clip(cids), c.params.clientDstCID())
+	}
 	t.table.mu.Lock()
 	t.table.handshakeOverLocked(c)
 	delete(t.table.conns, c)
@@ -184,9 +189,11 @@ func (t *Transport) connClosed(c *Conn, cids []protocol.ConnectionID, closePacke
 		t.table.closed++
 	}
 	for _, cid := range cids {
-		if over != nil {
+		switch {
+		case t.table.byID[cid] != packetHandler(c):
+		case over != nil:
 			t.table.byID[cid] = over
-		} else {
+		default:
 			delete(t.table.byID, cid)
 		}
 	}

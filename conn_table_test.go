@@ -119,6 +119,7 @@ func TestLingeringConnectionsAreBounded(t *testing.T) {
 		c := idleConn(t, tr, cid("aaaa"))
 		for i := range maxClosedConns + 100 {
 			id := protocol.ParseConnectionID([]byte{byte(i >> 8), byte(i), 0, 0})
+			tr.addConnectionID(id, c)
 			tr.connClosed(c, []protocol.ConnectionID{id}, nil, time.Second)
 		}
 		if ids, _ := tableSizes(tr); ids != maxClosedConns {
@@ -129,6 +130,23 @@ func TestLingeringConnectionsAreBounded(t *testing.T) {
 		if ids, closed := tableSizes(tr); ids != 0 || closed != 0 {
 			t.Error("some are never forgotten")
 		}
+	})
+}
+
+func TestConnClosedLeavesOthersAlone(t *testing.T) {
+	inBubble(t, &Transport{}, func(t *testing.T, n *rawNet) {
+		tr := n.transport
+		a, b := idleConn(t, tr, cid("aaaa")), idleConn(t, tr, cid("bbbb"))
+		for _, c := range []*Conn{a, b} {
+			if err := tr.register(c, stageOther, c.params.srcCID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tr.connClosed(a, []protocol.ConnectionID{cid("aaaa"), cid("bbbb")}, nil, time.Second)
+		if tr.lookup(cid("bbbb")) != packetHandler(b) {
+			t.Error("the end of a connection takes a connection ID of another")
+		}
+		tr.connClosed(b, []protocol.ConnectionID{cid("bbbb")}, nil, 0)
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -230,6 +231,7 @@ func TestAcceptQueueOverflow(t *testing.T) {
 		l := s.listen(&quic.Transport{}, nil)
 		for range 32 {
 			s.mustDial(nil)
+			synctest.Wait() // until the server's handshake is complete, too
 		}
 		c, err := s.dial(nil)
 		if err == nil {
@@ -478,9 +480,12 @@ func TestCloseInEveryOrder(t *testing.T) {
 func TestManyConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
-		l := s.listen(&quic.Transport{}, nil)
+		var verify atomic.Bool // by a Retry
+		server := &quic.Transport{VerifySourceAddress: func(net.Addr) bool { return verify.Load() }}
+		l := s.listen(server, nil)
 		tr := s.transport(nil, &quic.Transport{})
-		for range 200 {
+		for i := range 200 {
+			verify.Store(i%2 == 1)
 			c, err := tr.Dial(t.Context(), s.addr, testcert.ClientConfig("test"), nil)
 			if err != nil {
 				t.Fatal(err)
@@ -503,7 +508,7 @@ func TestManyConnections(t *testing.T) {
 			wantEnd(t, accepted, &quic.ApplicationError{Remote: true})
 		}
 		time.Sleep(time.Minute)
-		for _, tr := range []*quic.Transport{tr} {
+		for _, tr := range []*quic.Transport{tr, server} {
 			if ids, closed := quic.TableSizes(tr); ids != 0 || closed != 0 {
 				t.Errorf("%d connection IDs and %d connections are left, want none", ids, closed)
 			}

@@ -100,6 +100,23 @@ func TestStatelessResetsAreLimited(t *testing.T) {
 	}
 }
 
+func TestTransportLimitsStatelessResets(t *testing.T) {
+	var key StatelessResetKey
+	inBubble(t, &Transport{StatelessResetKey: &key}, func(t *testing.T, n *rawNet) {
+		n.listen(t, nil)
+		sent := 0
+		for range protocol.MaxStatelessResetsPerSecond + 500 {
+			n.send(t, shortPacket(cid("aaaa"), 100))
+			if n.receive(t) != nil {
+				sent++
+			}
+		}
+		if sent != protocol.MaxStatelessResetsPerSecond {
+			t.Errorf("%d stateless resets at once, want %d", sent, protocol.MaxStatelessResetsPerSecond)
+		}
+	})
+}
+
 // Two endpoints that answer each other's stateless resets come to an end.
 func TestStatelessResetLoopEnds(t *testing.T) {
 	key := StatelessResetKey{7}
