@@ -127,6 +127,14 @@ func (l *listener) accept(ctx context.Context) (*Conn, error) {
 // offer puts a connection in the queue. If it returns false, the connection is to be refused.
 func (l *listener) offer(c *Conn) bool {
 	l.transport.handshakeOver(c)
+	taken := l.enqueue(c)
+	if !taken {
+		logf(logInfos, "connection refused: accept queue full, or listener closed")
+	}
+	return taken
+}
+
+func (l *listener) enqueue(c *Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err != nil {
@@ -136,7 +144,6 @@ func (l *listener) offer(c *Conn) bool {
 	case l.queue <- c:
 		return true
 	default:
-		logf(logInfos, "accept queue is full, connection refused")
 		return false
 	}
 }
