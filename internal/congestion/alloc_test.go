@@ -13,7 +13,7 @@ func TestNoAllocations(t *testing.T) {
 				p.Budget(f.now, rate, testMTU)
 				p.Take(f.now, testMTU, rate, testMTU)
 				p.NextSend(f.now, rate, testMTU)
-				f.c.OnSent(f.now, 0, testMTU)
+				f.c.OnSent(Sent{Now: f.now, Size: testMTU})
 				f.ack(testMTU)
 				f.c.OnSpurious(f.now, f.now)
 				f.c.OnCongestion(Congestion{Kind: Loss, Now: f.now, SentAt: f.now, LostPackets: 1})

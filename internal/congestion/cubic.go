@@ -22,10 +22,7 @@ type cubic struct {
 	curve    cubicCurve
 	lastAck  monotime.Time // until when the curve has followed the clock; zero before the first ACK
 
-	// Section 4.9.2: what the latest reduction replaced.
-	undo         cubicUndo
-	undoable     bool // the latest reduction answered to lost packets alone
-	lostInPeriod int  // packets of the latest recovery period that are still believed lost
+	undoCurve cubicCurve // what the latest reduction replaced
 }
 
 // A cubicCurve holds the variables of RFC 9438, Section 4.1.2.
@@ -37,20 +34,14 @@ type cubicCurve struct {
 	cwndPrior float64       // cwnd_prior
 }
 
-type cubicUndo struct {
-	size, ssthresh protocol.ByteCount
-	recoveryStart  monotime.Time
-	curve          cubicCurve
-}
-
 // NewCubic returns a CUBIC controller for packets of up to mtu bytes.
 func NewCubic(mtu protocol.ByteCount) Controller {
 	return &cubic{window: newWindow(mtu)}
 }
 
-func (c *cubic) OnSent(now monotime.Time, inFlight, _ protocol.ByteCount) {
-	if inFlight == 0 {
-		c.pause(now)
+func (c *cubic) OnSent(s Sent) {
+	if s.InFlight == 0 {
+		c.pause(s.Now)
 	}
 }
 
@@ -61,7 +52,7 @@ func (c *cubic) pause(now monotime.Time) {
 	if !c.lastAck.IsZero() {
 		idle := now.Sub(c.lastAck)
 		c.curve.shift(idle)
-		c.undo.curve.shift(idle)
+		c.undoCurve.shift(idle)
 	}
 	c.lastAck = now
 }
@@ -73,6 +64,7 @@ func (v *cubicCurve) shift(d time.Duration) {
 }
 
 func (c *cubic) OnAcked(a AckedBatch) {
+	c.checkDelay(&a)
 	if !c.mayGrow(&a) {
 		if c.metrics.State == ApplicationLimited {
 			c.pause(a.Now)
@@ -140,18 +132,11 @@ func (v *cubicCurve) at(t time.Duration, mtu float64) float64 {
 }
 
 func (c *cubic) OnCongestion(e Congestion) {
-	inPeriod := c.inRecovery(e.SentAt)
-	if !inPeriod {
+	if !c.inRecovery(e.SentAt) {
 		c.reduce(e.Now)
 	}
-	switch e.Kind {
-	case Loss:
-		c.lostInPeriod += e.LostPackets
-	case ECN:
-		// The path itself says that the reduction was right.
-		c.undoable = false
-	case Persistent:
-		c.undoable = false
+	c.noteCongestion(&e)
+	if e.Kind == Persistent {
 		c.curve.epoch, c.curve.wMax = 0, 0
 		c.collapse()
 	}
@@ -163,9 +148,7 @@ func (c *cubic) OnCongestion(e Congestion) {
 // Deviation from RFC 9438, Section 4.6: an ECN signal does not reduce the window below two
 // packets either, since that is the minimum of RFC 9002, Section 7.2.
 func (c *cubic) reduce(now monotime.Time) {
-	c.undo = cubicUndo{size: c.size, ssthresh: c.ssthresh, recoveryStart: c.recoveryStart, curve: c.curve}
-	c.undoable, c.lostInPeriod = true, 0
-
+	c.undoCurve = c.curve
 	cwnd := float64(c.size)
 	c.curve.cwndPrior = cwnd
 	// Fast convergence: "if the current cwnd is less than W_max, this indicates that the
@@ -180,35 +163,17 @@ func (c *cubic) reduce(now monotime.Time) {
 	c.startRecovery(now, c.size*7/10) // cubicBeta, without rounding errors
 }
 
-// OnSpurious undoes the latest reduction once every packet whose loss caused or followed it
-// in the same recovery period has been acknowledged (RFC 9438, Section 4.9.2).
 func (c *cubic) OnSpurious(_, sentAt monotime.Time) {
-	before := !c.undo.recoveryStart.IsZero() && !sentAt.After(c.undo.recoveryStart)
-	if !c.undoable || before || !c.inRecovery(sentAt) {
-		return
+	if c.undoReduction(sentAt) {
+		c.curve = c.undoCurve
+		c.fraction = 0
 	}
-	c.lostInPeriod--
-	if c.lostInPeriod > 0 {
-		return
-	}
-	c.undoable = false
-	// "CUBIC MAY restore the original values of the above-mentioned variables as follows if
-	// the current cwnd is lower than cwnd_prior." RFC 9438, Section 4.9.2.
-	if c.size >= c.undo.size {
-		return
-	}
-	c.size, c.ssthresh, c.recoveryStart = c.undo.size, c.undo.ssthresh, c.undo.recoveryStart
-	c.curve = c.undo.curve
-	c.fraction = 0
-	c.metrics.SpuriousEvents++
-	c.noteState()
 }
 
 // SetMTU starts a new stage since the unit of C, the segment, changes.
 func (c *cubic) SetMTU(mtu protocol.ByteCount) {
 	c.setMTU(mtu)
 	c.curve.epoch = 0
-	c.undoable = false
 }
 
 func (c *cubic) Window() protocol.ByteCount { return c.size }

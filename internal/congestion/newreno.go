@@ -18,9 +18,10 @@ func NewNewReno(mtu protocol.ByteCount) Controller {
 	return &newReno{window: newWindow(mtu)}
 }
 
-func (r *newReno) OnSent(monotime.Time, protocol.ByteCount, protocol.ByteCount) {}
+func (r *newReno) OnSent(Sent) {}
 
 func (r *newReno) OnAcked(a AckedBatch) {
+	r.checkDelay(&a)
 	if !r.mayGrow(&a) {
 		return
 	}
@@ -42,12 +43,13 @@ func (r *newReno) OnCongestion(c Congestion) {
 		r.startRecovery(c.Now, r.size/2)
 		r.acked = 0
 	}
+	r.noteCongestion(&c)
 	if c.Kind == Persistent {
 		r.collapse()
 	}
 }
 
-func (r *newReno) OnSpurious(monotime.Time, monotime.Time) {}
+func (r *newReno) OnSpurious(_, sentAt monotime.Time) { r.undoReduction(sentAt) }
 
 func (r *newReno) SetMTU(mtu protocol.ByteCount) { r.setMTU(mtu) }
 

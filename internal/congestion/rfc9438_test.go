@@ -179,7 +179,7 @@ func TestCubicClockStandsStillWhileLimited(t *testing.T) {
 		}},
 		{"while idle", func(f *flow) {
 			f.now = f.now.Add(time.Minute)
-			f.c.OnSent(f.now, 0, testMTU)
+			f.c.OnSent(Sent{Now: f.now, Size: testMTU})
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -206,7 +206,7 @@ func TestCubicClockRunsWhileBusy(t *testing.T) {
 		flow.round()
 	}
 	for range 10 {
-		f.c.OnSent(f.now, 1, testMTU)
+		f.c.OnSent(Sent{Now: f.now, InFlight: 1, Size: testMTU})
 		f.round()
 		undisturbed.round()
 	}
@@ -276,7 +276,7 @@ func TestCubicUndoAfterPause(t *testing.T) {
 	f.lose()
 	lastAck := f.c.(*cubic).lastAck
 	f.now = f.now.Add(time.Minute)
-	f.c.OnSent(f.now, 0, testMTU)
+	f.c.OnSent(Sent{Now: f.now, Size: testMTU})
 	f.c.OnSpurious(f.now, sentAt)
 	if got, want := f.c.(*cubic).curve.epoch, before.Add(f.now.Sub(lastAck)); got != want {
 		t.Errorf("t_epoch after the undo = %d, want %d", got, want)
@@ -348,13 +348,23 @@ func TestCubicDoesNotUndoAfterRegrowth(t *testing.T) {
 	f.wantWindow(grown)
 }
 
-// RFC 9002, Section 7.3.2 leaves the answer to spurious losses open; NewReno has none.
-func TestNewRenoIgnoresSpuriousLoss(t *testing.T) {
+// RFC 9002 leaves the answer to spurious losses open; NewReno's is that of CUBIC.
+func TestNewRenoUndo(t *testing.T) {
 	f := newFlow(t, NewNewReno(testMTU))
-	f.c.OnCongestion(Congestion{Kind: Loss, Now: f.now, SentAt: f.now, LostPackets: 1})
-	before := f.c.Metrics()
-	f.c.OnSpurious(f.now, f.now)
+	f.growTo(100 * testMTU)
+	f.lose()
+	f.round()
+	before, sentAt := f.c.Metrics(), f.now
+	f.c.OnCongestion(Congestion{Kind: Loss, Now: f.now, SentAt: sentAt, LostPackets: 2})
+	f.c.OnSpurious(f.now, sentAt)
+	f.wantWindow(before.Window / 2)
+	f.c.OnSpurious(f.now, sentAt)
+	before.CongestionEvents, before.SpuriousEvents = 2, 1
 	if got := f.c.Metrics(); got != before {
-		t.Errorf("Metrics() = %+v, want %+v", got, before)
+		t.Errorf("Metrics() after the undo = %+v, want %+v", got, before)
 	}
+	f.c.OnCongestion(Congestion{Kind: Loss, Now: f.now, SentAt: sentAt, LostPackets: 1})
+	f.c.OnCongestion(Congestion{Kind: ECN, Now: f.now, SentAt: sentAt})
+	f.c.OnSpurious(f.now, sentAt)
+	f.wantWindow(before.Window / 2)
 }

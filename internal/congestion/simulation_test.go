@@ -57,7 +57,7 @@ func (s *simulation) run(d time.Duration) {
 }
 
 func (s *simulation) send(rate uint64) {
-	s.c.OnSent(s.now, s.inFlight, testMTU)
+	s.c.OnSent(Sent{Now: s.now, InFlight: s.inFlight, Size: testMTU})
 	s.p.Take(s.now, testMTU, rate, testMTU)
 	s.inFlight += testMTU
 	s.busy = max(s.busy, s.now)
@@ -152,7 +152,7 @@ func walk(t *testing.T, c Controller, seed uint64) {
 			mtu = protocol.ByteCount(1200 + rnd.IntN(64000))
 			c.SetMTU(mtu)
 		case 3:
-			c.OnSent(now, amount()*protocol.ByteCount(rnd.IntN(2)), mtu)
+			c.OnSent(Sent{Now: now, InFlight: amount() * protocol.ByteCount(rnd.IntN(2)), Size: mtu, AppLimited: rnd.IntN(2) == 0})
 		default:
 			c.OnAcked(AckedBatch{
 				Now: now, Bytes: amount(), LargestSentAt: past(), InFlightBefore: amount(), AppLimited: rnd.IntN(8) == 0,

@@ -26,7 +26,18 @@ type window struct {
 	ssthresh protocol.ByteCount
 
 	recoveryStart monotime.Time // of the latest recovery period; zero before the first
-	metrics       Metrics       // counters and state; sizes are filled in by snapshot
+	hystart       hystart
+	metrics       Metrics // counters and state; sizes are filled in by snapshot
+
+	// What the latest reduction replaced, and whether it may come back.
+	undo         windowUndo
+	undoable     bool // the latest reduction answered to lost packets alone
+	lostInPeriod int  // packets of the latest recovery period that are still believed lost
+}
+
+type windowUndo struct {
+	size, ssthresh protocol.ByteCount
+	recoveryStart  monotime.Time
 }
 
 func newWindow(mtu protocol.ByteCount) window {
@@ -86,6 +97,15 @@ func (w *window) noteState() {
 	}
 }
 
+// checkDelay ends the first slow start if the RTT has risen: "An implementation SHOULD use
+// HyStart++ only for the initial slow start (when the ssthresh is at its initial value of
+// arbitrarily high per [RFC5681])". RFC 9406, Section 4.3.
+func (w *window) checkDelay(a *AckedBatch) {
+	if w.ssthresh == protocol.MaxByteCount && w.hystart.onAcked(a) {
+		w.ssthresh = w.size
+	}
+}
+
 // slowStart grows the window by what was acknowledged, at most to the threshold, and returns
 // the bytes that are left for congestion avoidance.
 func (w *window) slowStart(acked protocol.ByteCount) protocol.ByteCount {
@@ -93,12 +113,18 @@ func (w *window) slowStart(acked protocol.ByteCount) protocol.ByteCount {
 		return acked
 	}
 	n := min(acked, w.ssthresh-w.size)
+	if w.ssthresh == protocol.MaxByteCount && w.hystart.inCSS() {
+		w.set(w.size + n/cssGrowthDivisor)
+		return 0
+	}
 	w.set(w.size + n)
 	return acked - n
 }
 
 // startRecovery opens a recovery period with the given threshold.
 func (w *window) startRecovery(now monotime.Time, ssthresh protocol.ByteCount) {
+	w.undo = windowUndo{size: w.size, ssthresh: w.ssthresh, recoveryStart: w.recoveryStart}
+	w.undoable, w.lostInPeriod = true, 0
 	w.recoveryStart = now
 	w.ssthresh = min(max(ssthresh, w.minimum()), maxWindow)
 	w.set(w.ssthresh)
@@ -116,6 +142,39 @@ func (w *window) collapse() {
 	w.noteState()
 }
 
+// noteCongestion takes in what bears on an undo of the latest reduction.
+func (w *window) noteCongestion(c *Congestion) {
+	if c.Kind == Loss {
+		w.lostInPeriod += c.LostPackets
+		return
+	}
+	w.undoable = false // ECN-CE says that the reduction was right, persistent congestion that it was not enough
+}
+
+// undoReduction undoes the latest reduction once every packet whose loss caused or followed it
+// in the same recovery period has been acknowledged. CUBIC does so by RFC 9438, Section 4.9.2, and
+// what holds for its window holds for NewReno's. It reports whether the window was restored.
+func (w *window) undoReduction(sentAt monotime.Time) bool {
+	before := !w.undo.recoveryStart.IsZero() && !sentAt.After(w.undo.recoveryStart)
+	if !w.undoable || before || !w.inRecovery(sentAt) {
+		return false
+	}
+	w.lostInPeriod--
+	if w.lostInPeriod > 0 {
+		return false
+	}
+	w.undoable = false
+	// "CUBIC MAY restore the original values of the above-mentioned variables as follows if
+	// the current cwnd is lower than cwnd_prior." RFC 9438, Section 4.9.2.
+	if w.size >= w.undo.size {
+		return false
+	}
+	w.size, w.ssthresh, w.recoveryStart = w.undo.size, w.undo.ssthresh, w.undo.recoveryStart
+	w.metrics.SpuriousEvents++
+	w.noteState()
+	return true
+}
+
 // setMTU: "If the maximum datagram size changes during the connection, the initial congestion
 // window SHOULD be recalculated with the new size." RFC 9002, Section 7.2.
 func (w *window) setMTU(mtu protocol.ByteCount) {
@@ -124,6 +183,7 @@ func (w *window) setMTU(mtu protocol.ByteCount) {
 	}
 	initial := w.size == initialWindow(w.mtu) && w.metrics.CongestionEvents == 0
 	w.mtu = mtu
+	w.undoable = false
 	if initial {
 		w.size = initialWindow(mtu)
 	}

@@ -58,6 +58,7 @@ func (t *Tracker) OnAck(now monotime.Time, level protocol.EncryptionLevel, ack *
 	batch.AppLimited = a.newestInFlight.appLimited
 	t.delivery.onAcked(a.newestInFlight, &batch)
 	batch.NewlyLost = t.delivery.lost - lostBefore
+	batch.InFlight = t.inFlight
 	t.controller.OnAcked(batch)
 	return nil
 }
@@ -94,6 +95,7 @@ func (t *Tracker) acknowledge(s *space, p *sentPacket, a *acked, res *Result) {
 		a.marked = a.marked || p.ect0
 		a.newestInFlight = p
 		a.bytes += p.size
+		t.delivery.delivered += p.size
 		if p.size >= res.LargestAckedSize {
 			res.LargestAckedSize, res.LargestAckedSentAt = p.size, p.sentAt
 		}

@@ -12,7 +12,9 @@ const packetThreshold = 3
 // detectLoss declares packets lost that were sent before the largest acknowledged one and are
 // far enough behind it in number or time, and arms the timer for the others. (RFC 9002, Section 6.1)
 func (t *Tracker) detectLoss(now monotime.Time, s *space, res *Result) congestion.Congestion {
-	sum := congestion.Congestion{Kind: congestion.Loss, Now: now, InFlight: t.inFlight}
+	sum := congestion.Congestion{
+		Kind: congestion.Loss, Now: now, InFlight: t.inFlight, Delivered: t.delivery.delivered, Lost: t.lost[:0],
+	}
 	s.lossTime = 0
 	delay := t.rtt.lossDelay()
 	limit := s.skipped.threshold(s.largestAcked)
@@ -32,6 +34,7 @@ func (t *Tracker) detectLoss(now monotime.Time, s *space, res *Result) congestio
 			s.lossTime = monotime.Earliest(s.lossTime, due)
 		}
 	}
+	t.lost = sum.Lost
 	return sum
 }
 
@@ -55,6 +58,7 @@ func (t *Tracker) lose(s *space, pn int64, reason LossReason, sum *congestion.Co
 		res.MTUProbeLost = p.size
 		return
 	}
+	adjacent := len(res.LostDetails) > 0 && int64(res.LostDetails[len(res.LostDetails)-1].PN) == pn-1
 	res.LostPackets++
 	res.LostBytes += p.size
 	res.LostDetails = append(res.LostDetails, LostPacket{
@@ -62,12 +66,12 @@ func (t *Tracker) lose(s *space, pn int64, reason LossReason, sum *congestion.Co
 	})
 	t.stats.PacketsLost++
 	t.stats.BytesLost += uint64(p.size)
-	s.lost.add(lostPacket{pn: protocol.PacketNumber(pn), sentAt: p.sentAt, lostAt: sum.Now, inFlight: p.inFlight}, res.Lost[first:])
+	s.lost.add(lostPacket{pn: protocol.PacketNumber(pn), sentAt: p.sentAt, lostAt: sum.Now, size: p.size, inFlight: p.inFlight}, res.Lost[first:])
 	if p.inFlight {
-		t.delivery.lost += p.size
-		sum.LostPackets++
-		sum.LostBytes += p.size
-		sum.SentAt = p.sentAt
+		t.delivery.onLost(p, sum)
+		if !adjacent {
+			sum.LostRanges++
+		}
 	}
 }
 

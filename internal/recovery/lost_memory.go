@@ -24,6 +24,7 @@ type lostPacket struct {
 	pn       protocol.PacketNumber
 	sentAt   monotime.Time
 	lostAt   monotime.Time
+	size     protocol.ByteCount
 	inFlight bool
 	arrived  bool
 	records  []Record
@@ -74,6 +75,7 @@ func (t *Tracker) takeSpurious(now monotime.Time, s *space, ack *wire.Ack, res *
 		res.Spurious++
 		res.Acked = append(res.Acked, p.records...)
 		if p.inFlight {
+			t.delivery.delivered += p.size
 			t.controller.OnSpurious(now, p.sentAt)
 		}
 	}

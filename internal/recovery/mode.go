@@ -14,9 +14,12 @@ const (
 	ModeAny                       // everything
 )
 
-// SendMode returns what may be sent now.
+// SendMode returns what may be sent now. The sender asks at the begin of each of its turns.
 func (t *Tracker) SendMode(now monotime.Time) Mode {
-	t.pacingDeadline = 0
+	if !t.starvedFrom.IsZero() && now.After(t.starvedFrom) {
+		t.delivery.setAppLimited(t.inFlight)
+	}
+	t.starvedFrom, t.pacingDeadline = 0, 0
 	tracked := t.tracked()
 	if t.amplification.blocked() || tracked >= t.maxTracked {
 		return ModeNone
@@ -40,6 +43,16 @@ func (t *Tracker) SendMode(now monotime.Time) Mode {
 		return ModePacingLimited
 	}
 	return ModeAny
+}
+
+// OnStarved tells, at the end of a turn, that there is nothing left to send. If the window has room then,
+// the delivery rate is no longer what the path allows from when the pacer would let a packet leave
+// until the next turn (draft-ietf-ccwg-bbr-06, Section 4.1.1.3).
+func (t *Tracker) OnStarved(now monotime.Time) {
+	if t.inFlight+t.mtu > t.controller.Window() {
+		return
+	}
+	t.starvedFrom = max(now, t.pacer.NextSend(now, t.pacingRate(), t.mtu))
 }
 
 // PacingDeadline returns when ModePacingLimited ends; zero if the last SendMode was another one.

@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -234,9 +235,14 @@ func TestLossSignal(t *testing.T) {
 	s.wantLost(0, 1, 2, 3, 4)
 	want := congestion.Congestion{
 		Kind: congestion.Loss, Now: s.now, SentAt: newest.Add(10 * ms), LostPackets: 5, LostBytes: 5 * testMTU,
-		InFlight: 6 * testMTU,
+		InFlight: 6 * testMTU, Delivered: 2 * testMTU, LostRanges: 1,
 	}
-	if len(s.ctrl.signals) != 1 || s.ctrl.signals[0] != want {
+	for i := range protocol.ByteCount(5) {
+		want.Lost = append(want.Lost, congestion.LostPacket{
+			Size: testMTU, SentInFlight: (i + 1) * testMTU, LostSinceSent: (i + 1) * testMTU,
+		})
+	}
+	if len(s.ctrl.signals) != 1 || !reflect.DeepEqual(s.ctrl.signals[0], want) {
 		t.Errorf("signals = %+v, want %+v", s.ctrl.signals, want)
 	}
 }

@@ -46,8 +46,8 @@ type testController struct {
 	onLoss   protocol.ByteCount // the window after a signal, if not 0
 }
 
-func (c *testController) OnSent(_ monotime.Time, _, size protocol.ByteCount) { c.sent += size }
-func (c *testController) OnAcked(a congestion.AckedBatch)                    { c.acked = append(c.acked, a) }
+func (c *testController) OnSent(s congestion.Sent)        { c.sent += s.Size }
+func (c *testController) OnAcked(a congestion.AckedBatch) { c.acked = append(c.acked, a) }
 func (c *testController) OnCongestion(s congestion.Congestion) {
 	c.signals = append(c.signals, s)
 	if c.onLoss != 0 {

@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"github.com/quic-go/quic-go/internal/congestion"
 	"github.com/quic-go/quic-go/internal/monotime"
 	"github.com/quic-go/quic-go/internal/protocol"
 	"github.com/quic-go/quic-go/internal/wire"
@@ -96,7 +97,9 @@ func (t *Tracker) onSentInFlight(now monotime.Time, p *sentPacket) {
 		t.ecn.onSent()
 	}
 	t.delivery.onSent(now, t.inFlight, p)
-	t.controller.OnSent(now, t.inFlight, p.size)
+	t.controller.OnSent(congestion.Sent{
+		Now: now, InFlight: t.inFlight, Size: p.size, AppLimited: t.delivery.appLimited != 0,
+	})
 	t.inFlight += p.size
 	p.snapshot.inFlight = t.inFlight
 	t.pacer.Take(now, p.size, t.pacingRate(), t.mtu)

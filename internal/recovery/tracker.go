@@ -36,6 +36,7 @@ type Tracker struct {
 	pto       pto
 	skipIn    int // packets until the next skipped number
 	stats     Stats
+	lost      []congestion.LostPacket // memory of detectLoss
 
 	// the path
 	mtu            protocol.ByteCount
@@ -45,7 +46,8 @@ type Tracker struct {
 	pacer          *congestion.Pacer
 	pacingDeadline monotime.Time // found by the last SendMode
 	inFlight       protocol.ByteCount
-	recoveryEntry  bool // one packet may exceed the window
+	recoveryEntry  bool          // one packet may exceed the window
+	starvedFrom    monotime.Time // since when the application could have sent more; zero if it had data in the last turn
 	delivery       delivery
 	persistent     persistentCongestion
 	ecn            pathECN
@@ -92,7 +94,7 @@ func (t *Tracker) startPath(mtu protocol.ByteCount) {
 	t.firstSampleAt = 0
 	t.controller = t.newController(mtu)
 	t.pacer = congestion.NewPacer()
-	t.recoveryEntry = false
+	t.recoveryEntry, t.starvedFrom = false, 0
 	t.delivery = delivery{}
 	t.persistent = persistentCongestion{}
 	t.ecn = t.ecn.restarted()
