@@ -43,7 +43,7 @@ func (c *Conn) onMTUResult(now monotime.Time) {
 		c.mtu.OnProbeLost(now, r.MTUProbeLost)
 	}
 	for i := range r.LostDetails {
-		c.mtu.OnLost(now, r.LostDetails[i].SentAt, r.LostDetails[i].Size)
+		c.mtu.OnLost(r.LostDetails[i].SentAt, r.LostDetails[i].Size)
 	}
 	if r.PTO && !c.life.confirmed {
 		c.mtu.OnPTO()

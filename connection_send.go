@@ -51,7 +51,11 @@ func (c *Conn) send(now monotime.Time) {
 	c.flush(now)
 	c.out.batch = nil
 	batchPool.Put(memory)
-	if at := c.recovery.PacingDeadline(); !at.IsZero() && c.hasFrames(protocol.Encryption1RTT) {
+	if !c.hasFrames(protocol.Encryption1RTT) {
+		c.recovery.OnStarved(now)
+		return
+	}
+	if at := c.recovery.PacingDeadline(); !at.IsZero() {
 		c.timers.set(timerPacing, at)
 	}
 }
@@ -113,7 +117,7 @@ func (c *Conn) appendDatagram(now monotime.Time, mode recovery.Mode) int {
 // datagramSize returns how large the next datagram may be, 0 if none may be sent.
 func (c *Conn) datagramSize(mode recovery.Mode) int {
 	size := min(c.maxPacketSize, c.recovery.AmplificationBudget())
-	if mode == recovery.ModeProbe {
+	if mode == recovery.ModeProbe || c.mtu.InDoubt() && !c.datagrams.hasData() {
 		// What was lost may have been too large for the path, and a probe has to arrive.
 		size = min(size, protocol.MinInitialPacketSize)
 	}
@@ -192,9 +196,9 @@ func (c *Conn) hasControlFrames() bool {
 		c.issued.HasFrames() || c.received.HasFrames()
 }
 
-// newSkipSource returns the source of recovery.Params.Skip, so that a peer that acknowledges what it has not received is found
-// out (RFC 9000, Section 21.4).
-func newSkipSource() func() int {
+// newRandomSource returns the source of recovery.Params.Skip, so that a peer that acknowledges what it has not received is found
+// out (RFC 9000, Section 21.4), and of congestion controllers.
+func newRandomSource() func() int {
 	var seed [16]byte
 	rand.Read(seed[:])
 	return mrand.New(mrand.NewPCG(binary.BigEndian.Uint64(seed[:]), binary.BigEndian.Uint64(seed[8:]))).Int

@@ -18,29 +18,54 @@ func found(mtu protocol.ByteCount) *path {
 	return p
 }
 
-// round loses n full packets and then delivers one of size bytes. It reports whether the size has changed.
-func (p *path) round(n int, size protocol.ByteCount) (changed bool) {
+// lose loses n full packets while one of size bytes, sent later, arrives.
+func (p *path) lose(n int, size protocol.ByteCount) {
 	sentAt := p.now + 1
-	full := p.d.Current()
 	p.now += rtt
 	p.d.OnAcked(sentAt+1, size)
 	for range n {
-		changed = p.d.OnLost(p.now, sentAt, full) || changed
+		p.d.OnLost(sentAt, p.d.Current())
 	}
-	return changed
+}
+
+// probe sends the probe that is due and loses it if it is larger than the path. It returns its size.
+func (p *path) probe() protocol.ByteCount {
+	size := p.d.NextProbe(p.now, p.sent)
+	if size == 0 {
+		return 0
+	}
+	p.d.OnProbeSent(p.sent)
+	p.now += rtt
+	if size > p.mtu {
+		p.d.OnProbeLost(p.now, size)
+	} else {
+		p.d.OnProbeAcked(p.now, size)
+	}
+	return size
 }
 
 func TestBlackHole(t *testing.T) {
 	p := found(1472)
-	for i := range holeRounds {
-		if changed := p.round(holePackets, 1200); changed != (i == holeRounds-1) {
-			t.Fatalf("round %d: changed = %t", i, changed)
-		}
+	p.lose(doubtPackets-1, 1200)
+	if p.d.InDoubt() {
+		t.Fatal("in doubt too early")
 	}
-	if got := p.d.Current(); got != base {
-		t.Fatalf("Current = %d, want %d", got, base)
+	p.lose(1, 1200)
+	if !p.d.InDoubt() || p.d.Current() != 1472 {
+		t.Fatalf("InDoubt, Current = %t, %d, want true, 1472", p.d.InDoubt(), p.d.Current())
 	}
 	p.mtu = 1350
+	for i := range doubtProbes {
+		if got := p.d.Current(); got != 1472 {
+			t.Fatalf("Current = %d after %d lost probes", got, i)
+		}
+		if size := p.probe(); size != 1472 {
+			t.Fatalf("probe of %d bytes, want 1472", size)
+		}
+	}
+	if p.d.InDoubt() || p.d.Current() != base {
+		t.Fatalf("InDoubt, Current = %t, %d, want false, %d", p.d.InDoubt(), p.d.Current(), base)
+	}
 	p.search()
 	if got := p.d.Current(); got != 1350 {
 		t.Errorf("found %d after the black hole, want 1350; probed %v", got, p.probed)
@@ -53,68 +78,82 @@ func TestBlackHole(t *testing.T) {
 	}
 }
 
-func TestNoBlackHole(t *testing.T) {
+func TestDoubtIsDispelled(t *testing.T) {
 	for _, tc := range []struct {
 		name string
-		f    func(p *path) (changed bool)
+		f    func(p *path)
 	}{
-		{"a burst of losses", func(p *path) bool { return p.round(1000, 60) }},
-		{"few packets", func(p *path) (changed bool) {
-			for range holePackets - 1 {
-				changed = p.round(1, 1200) || changed
-			}
-			return changed
-		}},
-		{"packets of that size arrive", func(p *path) (changed bool) {
-			for range 100 {
-				changed = p.round(10, p.d.Current()) || changed
-			}
-			return changed
-		}},
-		{"one packet of that size arrives", func(p *path) (changed bool) {
-			for range 100 {
-				changed = p.round(10, 60) || p.round(10, 60) || changed
-				p.d.OnAcked(p.now, p.d.Current())
-			}
-			return changed
-		}},
-		{"small packets are lost", func(p *path) (changed bool) {
-			for range 100 {
-				p.now += rtt
-				changed = p.d.OnLost(p.now, p.now-1, 1200) || changed
-			}
-			return changed
-		}},
-		{"losses of before the path was used", func(p *path) (changed bool) {
-			p.d = New(p.now, 1452)
-			for i := range monotime.Time(100) {
-				changed = p.d.OnLost(p.now+i*rtt, p.now-1, 1452) || changed
-			}
-			return changed
-		}},
-		{"losses of larger packets than there are", func(p *path) (changed bool) {
-			for i := range monotime.Time(100) {
-				changed = p.d.OnLost(p.now+i*rtt, p.now+i*rtt-1, 1473) || changed
-			}
-			return changed
-		}},
-		{"late news of a packet that a later one of its size has overtaken", func(p *path) (changed bool) {
-			for range 100 {
-				sentAt := p.now + 1
-				p.now += rtt
-				p.d.OnAcked(sentAt+1, p.d.Current())
-				p.d.OnAcked(sentAt+2, 60)
-				changed = p.d.OnLost(p.now, sentAt, p.d.Current()) || changed
-			}
-			return changed
+		{"by a probe", func(p *path) { p.probe() }},
+		{"by a packet of that size", func(p *path) { p.d.OnAcked(p.now, p.d.Current()) }},
+		{"by a packet while a probe is in flight", func(p *path) {
+			p.d.OnProbeSent(p.sent)
+			p.d.OnAcked(p.now, p.d.Current())
+			p.d.OnProbeLost(p.now, p.d.Current())
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p := found(1472)
-			if tc.f(p) || p.d.Current() < 1452 {
-				t.Errorf("the size has fallen to %d", p.d.Current())
+			for range 2 * doubtProbes {
+				p.lose(doubtPackets, 1200)
+				if !p.d.InDoubt() {
+					t.Fatal("not in doubt")
+				}
+				tc.f(p)
+				if p.d.InDoubt() || p.d.Current() != 1472 {
+					t.Fatalf("InDoubt, Current = %t, %d, want false, 1472", p.d.InDoubt(), p.d.Current())
+				}
 			}
 		})
+	}
+}
+
+func TestNoDoubt(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		f    func(p *path)
+	}{
+		{"packets of that size arrive", func(p *path) { p.lose(10, p.d.Current()) }},
+		{"one packet of that size arrives", func(p *path) {
+			p.lose(doubtPackets-1, 60)
+			p.d.OnAcked(p.now, p.d.Current())
+		}},
+		{"small packets are lost", func(p *path) { p.d.OnLost(p.now, 1200) }},
+		{"losses of before the path was used", func(p *path) {
+			p.d = New(p.now, 1472)
+			for range 10 {
+				p.d.OnLost(p.now-1, 1472)
+			}
+		}},
+		{"losses of larger packets than there are", func(p *path) { p.d.OnLost(p.now, 1473) }},
+		{"late news of a packet that a later one of its size has overtaken", func(p *path) {
+			p.d.OnAcked(p.now+1, p.d.Current())
+			p.d.OnAcked(p.now+2, 60)
+			p.d.OnLost(p.now, p.d.Current())
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p := found(1472)
+			for range 100 {
+				p.now += rtt
+				tc.f(p)
+			}
+			if p.d.InDoubt() || p.d.Current() != 1472 {
+				t.Errorf("InDoubt, Current = %t, %d, want false, 1472", p.d.InDoubt(), p.d.Current())
+			}
+		})
+	}
+}
+
+// TestDoubtDuringSearch: what is probed for a larger size goes on afterwards.
+func TestDoubtDuringSearch(t *testing.T) {
+	p := newPath(1472, 1280, 1472)
+	p.lose(doubtPackets, 1200)
+	if size := p.probe(); size != 1280 {
+		t.Fatalf("probe of %d bytes, want 1280", size)
+	}
+	p.search()
+	if got := p.d.Current(); got != 1472 {
+		t.Errorf("found %d, want 1472", got)
 	}
 }
 
@@ -127,7 +166,11 @@ func TestRandomLossIsNoBlackHole(t *testing.T) {
 		p := found(1472)
 		falls := 0
 		for end := p.now + minutes*monotime.Time(time.Minute); p.now < end; {
-			falls += p.randomRound(r)
+			p.randomRound(r)
+			if p.d.Current() == base {
+				falls++
+				p.search()
+			}
 		}
 		if falls > minutes {
 			t.Errorf("seed %d: %d falls in %d minutes", seed, falls, minutes)
@@ -135,29 +178,34 @@ func TestRandomLossIsNoBlackHole(t *testing.T) {
 	}
 }
 
-func (p *path) randomRound(r *rand.Rand) (falls int) {
-	lost := 0
-	full := p.d.Current()
+func (p *path) randomRound(r *rand.Rand) {
+	const loss = 0.3
 	sentAt := p.now + 1
+	p.now += rtt
+	if size := p.d.NextProbe(p.now, p.sent); size > 0 {
+		p.d.OnProbeSent(p.sent)
+		if r.Float64() < loss {
+			p.d.OnProbeLost(p.now, size)
+		} else {
+			p.d.OnProbeAcked(p.now, size)
+		}
+		return
+	}
+	lost := 0
 	for range 2 {
-		if r.Float64() < 0.3 {
+		if r.Float64() < loss {
 			lost++
 			continue
 		}
-		p.d.OnAcked(sentAt, full)
+		p.d.OnAcked(sentAt, p.d.Current())
 	}
-	p.now += rtt
 	if lost == 2 {
 		p.now += 3 * rtt // PTO
 		p.d.OnAcked(p.now-rtt, base)
 	}
 	for range lost {
-		if p.d.OnLost(p.now, sentAt, full) {
-			falls++
-			p.search()
-		}
+		p.d.OnLost(sentAt, p.d.Current())
 	}
-	return falls
 }
 
 func TestNoAllocations(t *testing.T) {
@@ -166,7 +214,7 @@ func TestNoAllocations(t *testing.T) {
 		p.now += rtt
 		p.d.NextProbe(p.now, p.sent)
 		p.d.OnAcked(p.now, 1400)
-		p.d.OnLost(p.now, p.now, 1450)
+		p.d.OnLost(p.now, 1450)
 	}); n != 0 {
 		t.Errorf("%v allocations per packet", n)
 	}

@@ -54,7 +54,9 @@ func (d *Discoverer) Current() protocol.ByteCount { return d.current }
 func (d *Discoverer) Restrict(limit protocol.ByteCount) {
 	d.limit = max(limit, base)
 	d.ceiling = d.limit + 1
-	d.current = min(d.current, d.limit)
+	if d.current > d.limit {
+		d.current, d.hole = d.limit, blackHole{}
+	}
 }
 
 // Search begins the search for larger sizes up to limit. If limit is less than the current size, that falls.
@@ -69,8 +71,11 @@ func (d *Discoverer) NextProbe(now monotime.Time, sentBytes uint64) protocol.Byt
 	if !d.raiseAt.IsZero() && !now.Before(d.raiseAt) {
 		d.Search(d.limit)
 	}
-	if !d.searching || d.probe.inFlight {
+	if !d.searching || d.probe.inFlight || d.hole.probing {
 		return 0
+	}
+	if d.InDoubt() {
+		return d.current
 	}
 	if d.probe.size > cheap && sentBytes-d.probe.sentBytes < probeShare*uint64(d.probe.size) {
 		return 0
@@ -80,58 +85,61 @@ func (d *Discoverer) NextProbe(now monotime.Time, sentBytes uint64) protocol.Byt
 
 // OnProbeSent tells that a probe of the size that NextProbe gave was sent.
 func (d *Discoverer) OnProbeSent(sentBytes uint64) {
+	if d.InDoubt() {
+		d.hole.probing = true
+		return
+	}
 	d.probe.inFlight, d.probe.sentBytes = true, sentBytes
 }
 
-// OnProbeAcked tells that a probe arrived. It reports whether the size of packets has changed.
-func (d *Discoverer) OnProbeAcked(now monotime.Time, size protocol.ByteCount) (changed bool) {
-	if !d.isProbe(size) {
-		return false
+// OnProbeAcked tells that a probe arrived.
+func (d *Discoverer) OnProbeAcked(now monotime.Time, size protocol.ByteCount) {
+	switch {
+	case d.hole.probing && size == d.current:
+		d.hole = blackHole{}
+	case d.probe.inFlight && size == d.probe.size:
+		d.current = size
+		d.hole = blackHole{}
+		d.next()
+		d.maybeComplete(now)
 	}
-	d.current = size
-	d.hole = blackHole{}
-	d.next()
-	d.maybeComplete(now)
-	return true
 }
 
 // OnProbeLost tells that a probe was lost.
 func (d *Discoverer) OnProbeLost(now monotime.Time, size protocol.ByteCount) {
-	if !d.isProbe(size) {
-		return
-	}
-	d.probe.inFlight = false
-	if d.probe.failures++; d.probe.failures >= maxProbes {
-		d.fail(now, size)
+	switch {
+	case d.hole.probing && size == d.current:
+		d.hole.probing = false
+		if d.hole.failures++; d.hole.failures >= doubtProbes {
+			d.fall(d.hole.lost)
+		}
+	case d.probe.inFlight && size == d.probe.size:
+		d.probe.inFlight = false
+		if d.probe.failures++; d.probe.failures >= maxProbes {
+			d.fail(now, size)
+		}
 	}
 }
 
-// OnTooLong tells that the operating system refused to send a packet of this size. It reports whether the size of
-// packets has changed. For a probe it takes the place of OnProbeSent.
-func (d *Discoverer) OnTooLong(now monotime.Time, size protocol.ByteCount) (changed bool) {
+// OnTooLong tells that the operating system refused to send a packet of this size. For a probe it takes the place of
+// OnProbeSent.
+func (d *Discoverer) OnTooLong(now monotime.Time, size protocol.ByteCount) {
 	if size > d.current {
 		d.fail(now, size)
-		return false
+		return
 	}
-	return d.fall(size)
+	d.fall(size)
 }
 
-// OnPTO tells that a probe timeout expired before the handshake was confirmed: its packets may be too large. It reports
-// whether the size of packets has changed.
-func (d *Discoverer) OnPTO() (changed bool) {
-	if d.ptos++; d.ptos < maxHandshakePTOs || d.current <= base {
-		return false
+// OnPTO tells that a probe timeout expired before the handshake was confirmed: its packets may be too large.
+func (d *Discoverer) OnPTO() {
+	if d.ptos++; d.ptos >= maxHandshakePTOs {
+		d.current, d.hole = base, blackHole{}
 	}
-	d.current = base
-	return true
 }
 
 // maxHandshakePTOs is how many probe timeouts make the handshake fall back to the smallest packets.
 const maxHandshakePTOs = 2
-
-func (d *Discoverer) isProbe(size protocol.ByteCount) bool {
-	return d.probe.inFlight && d.probe.size == size
-}
 
 // fail notes that size does not pass.
 func (d *Discoverer) fail(now monotime.Time, size protocol.ByteCount) {
@@ -141,16 +149,15 @@ func (d *Discoverer) fail(now monotime.Time, size protocol.ByteCount) {
 }
 
 // fall goes back to the smallest size because size does not pass any more.
-func (d *Discoverer) fall(size protocol.ByteCount) (changed bool) {
+func (d *Discoverer) fall(size protocol.ByteCount) {
 	d.hole = blackHole{}
 	if d.current <= base {
-		return false
+		return
 	}
 	d.current = base
 	d.ceiling = min(d.ceiling, size)
 	d.raiseAt = 0
 	d.next()
-	return true
 }
 
 // maybeComplete arms the timer for another search if this one is over and a larger size may pass one day.
