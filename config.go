@@ -60,6 +60,8 @@ type Config struct {
 	// InitialPacketSize is the size of packets before the path's MTU is known, 1200 to 1452 bytes.
 	// The default is 1280, and 1200 if that turns out to be too much.
 	InitialPacketSize uint16
+	// CongestionControl is the congestion control algorithm. The default is CUBIC.
+	CongestionControl CongestionControl
 	// DisablePathMTUDiscovery keeps packets at their initial size.
 	DisablePathMTUDiscovery bool
 	// Allow0RTT lets a server accept 0-RTT. Data of 0-RTT can be replayed by an attacker.
@@ -93,6 +95,9 @@ func validateConfig(c *Config) error {
 		if !protocol.IsSupportedVersion(protocol.SupportedVersions, v) {
 			return fmt.Errorf("invalid QUIC version: %s", v)
 		}
+	}
+	if !c.CongestionControl.valid() {
+		return fmt.Errorf("invalid congestion control: %d", int(c.CongestionControl))
 	}
 	clip(&c.MaxIncomingStreams, int64(protocol.MaxStreamCount))
 	clip(&c.MaxIncomingUniStreams, int64(protocol.MaxStreamCount))

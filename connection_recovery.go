@@ -1,20 +1,20 @@
 package quic
 
 import (
-	"github.com/quic-go/quic-go/internal/congestion"
 	"github.com/quic-go/quic-go/internal/protocol"
 	"github.com/quic-go/quic-go/internal/recovery"
 )
 
 func (c *Conn) newRecovery() {
 	_, ecn, _ := c.transport.conn.Capabilities()
+	random := newRandomSource()
 	c.recovery = recovery.New(recovery.Params{
 		Perspective:      c.perspective,
 		MTU:              c.maxPacketSize,
-		NewController:    congestion.NewCubic,
+		NewController:    c.config.CongestionControl.newController(random),
 		AddressValidated: c.params.addressValidated,
 		MaxTracked:       protocol.MaxTrackedSentPackets,
-		Skip:             newSkipSource(),
+		Skip:             random,
 		EnableECN:        ecn,
 	})
 }
