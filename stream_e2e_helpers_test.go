@@ -211,9 +211,10 @@ func settle() {
 	synctest.Wait()
 }
 
-// expectNoStreams fails the test if a connection still holds streams.
+// expectNoStreams fails the test if a connection still holds streams once the network has come to rest.
 func expectNoStreams(t *testing.T, conns ...*quic.Conn) {
 	t.Helper()
+	settle()
 	for _, c := range conns {
 		if n := quic.StreamCount(c); n != 0 {
 			t.Errorf("%d streams are left in the map", n)

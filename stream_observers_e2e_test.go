@@ -272,7 +272,8 @@ func TestLastCreditReturnedWhileOpenWaits(t *testing.T) {
 						}
 					})
 				}
-				race(r, func() { endSomehow(r.IntN(4)*5, a, b) }, func() {
+				way := r.IntN(4) * 5
+				race(r, func() { endSomehow(way, a, b) }, func() {
 					if ctxEnds {
 						time.Sleep(30 * time.Millisecond)
 						cancel()
