@@ -176,7 +176,8 @@ func (c *Conn) newConnectionIDs() {
 		ResetToken: c.transport.statelessResetToken,
 	}
 	if c.perspective == protocol.PerspectiveServer {
-		c.issued = connid.NewIssued(ip, c.params.srcCID, &c.params.origDstCID)
+		dst := c.params.clientDstCID()
+		c.issued = connid.NewIssued(ip, c.params.srcCID, &dst)
 	} else {
 		c.issued = connid.NewIssued(ip, c.params.srcCID, nil)
 	}

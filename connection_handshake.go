@@ -316,6 +316,7 @@ func (c *Conn) handleComplete(now monotime.Time) error {
 		return err
 	}
 	c.routeConnectionIDs(added)
+	c.publishStats() // who waits for the handshake finds the first round trip in them
 	close(c.handshakeDone)
 	if c.perspective == protocol.PerspectiveClient {
 		c.becomeUsable()

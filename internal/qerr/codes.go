@@ -52,7 +52,6 @@ var codeNames = map[TransportErrorCode]string{
 	KeyUpdateError:            "KEY_UPDATE_ERROR",
 	AEADLimitReached:          "AEAD_LIMIT_REACHED",
 	NoViablePathError:         "NO_VIABLE_PATH",
-	VersionNegotiationFailure: "VERSION_NEGOTIATION_ERROR",
 }
 
 // IsCryptoError reports whether the code stands for a TLS alert (RFC 9001, Section 4.8).

@@ -52,7 +52,8 @@ func (c *udpConn) ReadBatch(pkts []Packet) (int, error) {
 			continue
 		}
 		if err = try.failed(err); err != nil {
-			return 0, err
+			// As net.UDPConn reports it: applications look for the *net.OpError of a read.
+			return 0, &net.OpError{Op: "read", Net: "udp", Source: c.conn.LocalAddr(), Err: err}
 		}
 	}
 }
