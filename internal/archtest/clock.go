@@ -14,6 +14,7 @@ var clockReaders = []string{
 	// Transport, listener and dialing: no loop calls them.
 	"transport.go", "transport_read.go", "conn_table.go", "zero_rtt_queue.go", "listener.go", "server_initial.go", "client.go",
 	"internal/handshake/session.go", // crypto/tls reads it too, for the age of tickets
+	"qlogwriter",                    // its Writer stamps events
 	"internal/monotime", "internal/udp", "http3",
 	"testutils/...", "internal/netsim", "internal/quictest", "integrationtests/...", "interop/...", "example/...", "fuzzing/...",
 }

@@ -75,6 +75,7 @@ var restricted = map[string][]string{
 	"crypto/tls": {
 		".", "http3", "internal/handshake", "internal/quictest", "internal/testcert", "integrationtests/...", "interop/...", "example/...",
 		"internal/qerr", // for the texts of alerts
+		"qlog",          // for a public method
 	},
 	"unsafe": {"internal/udp"},
 }

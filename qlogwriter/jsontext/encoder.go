@@ -67,8 +67,8 @@ var (
 	errNoValue  = errors.New("jsontext: object name without a value")
 )
 
-// WriteToken writes t, preceded by the comma or colon that its place calls for. It returns the
-// writer's error, or an error if t cannot stand at this place; then nothing is written.
+// WriteToken writes t, preceded by the comma or colon that its place calls for and, at the end of a
+// value that is not part of another one, followed by a newline. It returns the writer's error, or an error if t cannot stand at this place; then nothing is written.
 func (e *Encoder) WriteToken(t Token) error {
 	end := t.kind == '}' || t.kind == ']'
 	if err := e.check(t, end); err != nil {
@@ -85,6 +85,9 @@ func (e *Encoder) WriteToken(t Token) error {
 	}
 	if t.kind == '{' || t.kind == '[' {
 		e.stack = append(e.stack, level{object: t.kind == '{'})
+	}
+	if len(e.stack) == 0 {
+		e.buf = append(e.buf, '\n')
 	}
 	_, err := e.w.Write(e.buf)
 	return err

@@ -26,7 +26,7 @@ func TestEncoderWritesCommasAndColons(t *testing.T) {
 		String("b"), BeginArray, Uint(math.MaxUint64), Float(1.5), Bool(true), Bool(false), Null, EndArray,
 		String("quote\"\n\x00é"), String(""),
 		EndObject)
-	want := `{"a":-3,"b":[18446744073709551615,1.5,true,false,null],"quote\"\n\u0000é":""}`
+	want := `{"a":-3,"b":[18446744073709551615,1.5,true,false,null],"quote\"\n\u0000é":""}` + "\n"
 	if got != want {
 		t.Errorf("encoded %s, want %s", got, want)
 	}
@@ -36,7 +36,7 @@ func TestEncoderWritesCommasAndColons(t *testing.T) {
 }
 
 func TestEncoderWritesNullForNumbersJSONLacks(t *testing.T) {
-	if got, want := encode(t, BeginArray, Float(math.NaN()), Float(math.Inf(1)), EndArray), "[null,null]"; got != want {
+	if got, want := encode(t, BeginArray, Float(math.NaN()), Float(math.Inf(1)), EndArray), "[null,null]\n"; got != want {
 		t.Errorf("encoded %s, want %s", got, want)
 	}
 }
