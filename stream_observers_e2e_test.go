@@ -25,12 +25,13 @@ func TestConnectionCloseAgainstStreams(t *testing.T) {
 			var wg sync.WaitGroup
 			for way := range 16 {
 				a, b := openBoth(t, p.client, p.server)
-				histories = append(histories, watch(a), watch(b))
+				stopped := watch(a)
+				histories = append(histories, stopped, watch(b))
 				pause := time.Duration(r.IntN(60)) * time.Millisecond
 				wg.Go(func() {
 					time.Sleep(pause)
 					endSomehow(way, a, b)
-					histories[2*way].stop() // stopping is a race, too
+					stopped.stop() // stopping is a race, too
 				})
 			}
 			closers := []func(){
