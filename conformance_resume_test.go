@@ -87,3 +87,9 @@ func (s *scene) resumeClient() {
 	s.dial()
 	s.await()
 }
+
+// largeCertificate returns a certificate whose chain has n bytes more, which nobody has to parse.
+func largeCertificate(c tls.Certificate, n int) tls.Certificate {
+	c.Certificate = append(slices.Clone(c.Certificate), randomBytes(1, n))
+	return c
+}

@@ -16,6 +16,15 @@ func (p *Peer) BuildRetry(token []byte, src protocol.ConnectionID) []byte {
 	return p.signRetryLocked(b)
 }
 
+// BuildRetryFor is BuildRetry with an integrity tag for another Destination Connection ID of the client.
+func (p *Peer) BuildRetryFor(origDst protocol.ConnectionID, token []byte, src protocol.ConnectionID) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b := wire.AppendRetry(nil, p.keys.version, p.ids.dst, src, token)
+	tag := protect.RetryTag(p.keys.version, origDst, b)
+	return append(b, tag[:]...)
+}
+
 // SignRetry appends the right integrity tag to a Retry packet.
 func (p *Peer) SignRetry(b []byte) []byte {
 	p.mu.Lock()

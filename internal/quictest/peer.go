@@ -175,6 +175,12 @@ func (p *Peer) SrcCID() (cid protocol.ConnectionID) { p.set(func() { cid = p.ids
 // DstCID returns the connection ID to which the Peer sends.
 func (p *Peer) DstCID() (cid protocol.ConnectionID) { p.set(func() { cid = p.ids.dst }); return cid }
 
+// OriginalDstCID returns the Destination Connection ID of the client's first Initial.
+func (p *Peer) OriginalDstCID() (cid protocol.ConnectionID) {
+	p.set(func() { cid = p.ids.origDst })
+	return cid
+}
+
 // SetDstCID makes the Peer send to another connection ID of the other endpoint.
 func (p *Peer) SetDstCID(cid protocol.ConnectionID) { p.set(func() { p.ids.dst = cid }) }
 

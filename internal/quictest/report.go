@@ -35,7 +35,7 @@ func (p *Peer) report() string {
 func stamp(t time.Time) string { return t.Format("05.000000") }
 
 func (p *Peer) reportSent(s *strings.Builder, d *sentDatagram) {
-	fmt.Fprintf(s, "%s > datagram of %d bytes\n", stamp(d.time), d.size)
+	fmt.Fprintf(s, "%s > datagram of %d bytes\n", stamp(d.time), len(d.data))
 	for i := range d.pkts {
 		pkt := &d.pkts[i]
 		r := Received{Level: pkt.Level, Payload: pkt.Payload}

@@ -1,6 +1,7 @@
 package quictest
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/quic-go/quic-go/internal/protocol"
@@ -11,7 +12,7 @@ import (
 type sentDatagram struct {
 	time time.Time
 	pkts []Packet
-	size int
+	data []byte
 }
 
 // maxSentKept bounds the datagrams in the report.
@@ -49,6 +50,16 @@ func (p *Peer) SendRaw(datagram []byte) {
 	}
 }
 
+// SentDatagrams returns the last datagrams that were sent, as they were sent.
+func (p *Peer) SentDatagrams() (datagrams [][]byte) {
+	p.set(func() {
+		for _, d := range p.sent {
+			datagrams = append(datagrams, bytes.Clone(d.data))
+		}
+	})
+	return datagrams
+}
+
 // SendCrypto sends data behind what TLS has sent at the level.
 func (p *Peer) SendCrypto(level protocol.EncryptionLevel, data []byte) {
 	p.set(func() {
@@ -81,7 +92,7 @@ func (p *Peer) sendLocked(pkts ...*Packet) {
 }
 
 func (p *Peer) writeLocked(b []byte, pkts ...*Packet) error {
-	d := sentDatagram{time: time.Now(), size: len(b)}
+	d := sentDatagram{time: time.Now(), data: b}
 	for _, pkt := range pkts {
 		d.pkts = append(d.pkts, *pkt)
 	}
