@@ -53,7 +53,7 @@ type requestBody struct {
 	str  *Stream
 	req  *http.Request
 	left int64
-	// onRead is called before the first Read; it may be nil.
+	// onRead is called by the first Read; it may be nil.
 	onRead func()
 }
 

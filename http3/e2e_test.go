@@ -133,6 +133,27 @@ func TestInformationalResponses(t *testing.T) {
 	})
 }
 
+// A client that waits for 100 (Continue) gets it when the handler reads the body.
+func TestExpectContinue(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.serve(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/read" {
+				io.Copy(w, r.Body)
+			}
+		})
+		for path, want := range map[string]int{"/read": 1, "/refuse": 0} {
+			got := 0
+			req := w.request(http.MethodPost, path, strings.NewReader("body"))
+			req.Header.Set("Expect", "100-continue")
+			req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{Got100Continue: func() { got++ }}))
+			w.do(req)
+			if got != want {
+				t.Errorf("%s: got %d times 100 (Continue), want %d", path, got, want)
+			}
+		}
+	})
+}
+
 func TestRequestCancellation(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		gone := make(chan error, 1)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
@@ -39,6 +40,9 @@ type responseWriter struct {
 	headerSent  bool
 	bodyStarted bool
 	hijacked    bool
+
+	continueMu  sync.Mutex
+	mayContinue bool // the client waits for 100 (Continue), and no final header was sent
 }
 
 var (
@@ -76,6 +80,9 @@ func (w *responseWriter) WriteHeader(status int) {
 		// "HTTP/3 does not support the HTTP Upgrade mechanism [...] or the 101 (Switching
 		// Protocols) informational status code" (RFC 9114, Section 4.5).
 		return
+	}
+	if status == http.StatusContinue {
+		w.endContinue()
 	}
 	if status < 200 {
 		w.str.str.Write(w.appendHeader(nil, status))
@@ -168,6 +175,7 @@ func (w *responseWriter) flush() error {
 		return err
 	}
 	w.headerSent = true
+	w.endContinue()
 	b := w.appendHeader(make([]byte, 0, 512+len(w.buf)), w.status)
 	if len(w.buf) > 0 {
 		b = append(appendFrameHeader(b, frameData, len(w.buf)), w.buf...)
@@ -175,6 +183,28 @@ func (w *responseWriter) flush() error {
 	}
 	_, err := w.str.str.Write(b)
 	return convertError(err)
+}
+
+// sendContinue sends the response for which a client with Expect: 100-continue waits. It is called when the
+// handler reads the body, in any goroutine.
+func (w *responseWriter) sendContinue() {
+	w.continueMu.Lock()
+	defer w.continueMu.Unlock()
+	if !w.mayContinue {
+		return
+	}
+	w.mayContinue = false
+	f := newFieldWriter()
+	defer f.release()
+	f.add(":status", "100")
+	w.str.str.Write(f.append(nil))
+}
+
+// endContinue keeps sendContinue from sending anything after the final header.
+func (w *responseWriter) endContinue() {
+	w.continueMu.Lock()
+	w.mayContinue = false
+	w.continueMu.Unlock()
 }
 
 // appendHeader appends a HEADERS frame with the header of a response.

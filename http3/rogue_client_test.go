@@ -451,6 +451,7 @@ func TestRapidReset(t *testing.T) {
 			n := <-running + 1
 			most = max(most, n)
 			running <- n
+			io.Copy(io.Discard, r.Body) // sees the reset
 			time.Sleep(100 * time.Millisecond)
 			running <- <-running - 1
 		})
@@ -460,7 +461,7 @@ func TestRapidReset(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			str.Write(getHeaders())
+			str.Write(postHeaders())
 			str.CancelRead(0x10c)
 			time.Sleep(100 * time.Microsecond)
 			str.CancelWrite(0x10c)

@@ -103,6 +103,7 @@ func (c *serverConn) admit(str *quic.Stream) *Stream {
 		// (RFC 9114, Section 8.1)
 		str.CancelRead(quic.StreamErrorCode(ErrCodeRequestRejected))
 		str.CancelWrite(quic.StreamErrorCode(ErrCodeRequestRejected))
+		str.ReleaseStreamCredit()
 		return nil
 	}
 	c.conn.mu.Lock()

@@ -74,11 +74,15 @@ func (s *Server) listen(tlsConf *tls.Config, listen func(*tls.Config, *quic.Conf
 	return s.serve(ln, true)
 }
 
+// newQUICConfig returns the configuration of the QUIC connections. Clients may open a stream in place of
+// one that is over only after its handler has returned; so opening and resetting streams does not make
+// more handlers run than there may be streams.
 func (s *Server) newQUICConfig() *quic.Config {
 	conf := &quic.Config{Allow0RTT: true}
 	if s.QUICConfig != nil {
 		conf = s.QUICConfig.Clone()
 	}
+	conf.RequireStreamCreditRelease = true
 	if s.EnableDatagrams {
 		conf.EnableDatagrams = true
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go"
+	"golang.org/x/net/http/httpguts"
 )
 
 // A requestContext is the context of a request: it ends with the send half of the stream, and has the
@@ -28,6 +29,7 @@ func (c requestContext) Value(key any) any {
 // handleRequest reads a request and runs the handler.
 func (c *serverConn) handleRequest(s *Stream) {
 	defer c.done()
+	defer s.str.ReleaseStreamCredit()
 	s.SetReadDeadline(time.Now().Add(requestHeaderTimeout))
 	req, err := c.readRequest(s)
 	if err != nil {
@@ -103,6 +105,10 @@ func (c *serverConn) logRefusal(s *Stream, err error) {
 // serve runs the handler and completes its response.
 func (c *serverConn) serve(s *Stream, req *http.Request) {
 	w := newResponseWriter(s, req, c.server)
+	if httpguts.HeaderValuesContainsToken(req.Header["Expect"], "100-continue") {
+		w.mayContinue = true
+		req.Body.(*requestBody).onRead = w.sendContinue
+	}
 	returned := false
 	defer func() {
 		if returned {

@@ -42,6 +42,7 @@ func (c *connection) acceptUniStreams() {
 // handleUniStream reads a unidirectional stream of the peer. It returns when the stream is over,
 // for a critical one at the end of the connection.
 func (c *connection) handleUniStream(str *quic.ReceiveStream) {
+	defer str.ReleaseStreamCredit()
 	typ, err := quicvarint.Read(quicvarint.NewReader(str))
 	if err != nil {
 		// "A receiver MUST tolerate unidirectional streams being closed or reset prior to the
