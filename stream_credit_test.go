@@ -1,5 +1,3 @@
-//go:build unfinished
-
 package quic
 
 import (
@@ -214,7 +212,7 @@ func TestCreditWaitsForTheApplication(t *testing.T) {
 				t.Error("the loop was not woken")
 			}
 			l.run()
-			c := l.open(t)
+			mustWrite(t, l.open(t), []byte("x"))
 			tt.letGo(b)
 			b.ReleaseStreamCredit()
 			l.run()
@@ -222,8 +220,27 @@ func TestCreditWaitsForTheApplication(t *testing.T) {
 				t.Error("the credit came back twice")
 			}
 			runtime.KeepAlive(b)
-			_ = c
 		})
+	}
+}
+
+// A stream that the application has let go and then dropped counts once.
+func TestCreditOfDroppedStreamComesBackOnce(t *testing.T) {
+	l := newTestLink(t, testParams{maxStreams: 1})
+	churn(t, l, 5, func(a, b *Stream) {
+		a.CancelRead(1)
+		a.CancelWrite(1)
+		l.run()
+		b.Close()
+	})
+	for range 10 {
+		runtime.GC()
+		l.run()
+	}
+	mustWrite(t, l.open(t), []byte("x"))
+	l.run()
+	if _, err := l.client.m.openStream(); err == nil {
+		t.Error("the credit came back twice")
 	}
 }
 
@@ -251,7 +268,8 @@ func TestRequireStreamCreditRelease(t *testing.T) {
 			b.ReleaseStreamCredit()
 			l.run()
 		}
-		l.open(t)
+		mustWrite(t, l.open(t), []byte("x"))
+		l.run()
 		if _, err := l.client.m.openStream(); err == nil {
 			t.Error("the credit came back twice")
 		}

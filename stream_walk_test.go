@@ -1,5 +1,3 @@
-//go:build unfinished
-
 package quic
 
 import (
@@ -73,6 +71,7 @@ const walkSize = 24
 type walkPacket struct {
 	frames []wire.Decoded
 	recs   []recovery.Record
+	acked  bool
 }
 
 // A walk drives one stream of a streams map by a string of bytes and compares it with the reference machine
@@ -112,6 +111,7 @@ func runWalk(t *testing.T, script []byte) *walk {
 		w.check()
 	}
 	if !w.ended {
+		w.settle()
 		w.connectionOver()
 	}
 	w.check()
@@ -256,7 +256,7 @@ func (w *walk) pack() {
 		return
 	}
 	frames := w.side.parse(p)
-	w.packets = append(w.packets, walkPacket{frames, p.recs})
+	w.packets = append(w.packets, walkPacket{frames: frames, recs: p.recs})
 	for i := range frames {
 		f := &frames[i]
 		w.note("packed %s %d..%d fin %t", f.Type, f.Offset, int(f.Offset)+len(f.Data), f.Fin)
@@ -319,6 +319,7 @@ func (w *walk) fate() {
 		w.note("lost a packet with %s", p.frames[0].Type)
 		return
 	}
+	p.acked = true
 	for i := range p.frames {
 		w.note("acknowledged %s", p.frames[i].Type)
 		w.acked(&p.frames[i])
@@ -485,6 +486,36 @@ func (w *walk) deliver() {
 	}
 	for i, log := range w.logs {
 		log.expect(w.t, fmt.Sprintf("subscriber %d", i), want...)
+	}
+}
+
+// settle loses what was not acknowledged and then lets everything arrive: a send half that is closed ends.
+func (w *walk) settle() {
+	if w.send == nil {
+		return
+	}
+	w.side.mustHandleQuietly(&wire.Decoded{Type: wire.FrameTypeMaxStreamData, StreamID: w.rec.id, Limit: 1 << 20})
+	for i := range w.packets {
+		for j := range w.packets[i].recs {
+			if !w.packets[i].acked {
+				w.side.m.onLost(&w.packets[i].recs[j])
+			}
+		}
+	}
+	for n := len(w.packets); ; n++ {
+		if w.pack(); len(w.packets) == n {
+			break
+		}
+		for i := range w.packets[n].recs {
+			w.side.m.onAcked(&w.packets[n].recs[i])
+		}
+		for i := range w.packets[n].frames {
+			w.acked(&w.packets[n].frames[i])
+		}
+	}
+	w.check()
+	if closed := w.canceled || w.ref.send.state.Closed(); closed && !w.ref.send.over() {
+		w.t.Errorf("the send half stays in state %s", w.ref.send.state)
 	}
 }
 

@@ -1,5 +1,3 @@
-//go:build unfinished
-
 package quic
 
 import (
@@ -7,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"os"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/quic-go/quic-go/internal/protocol"
 	"github.com/quic-go/quic-go/internal/qerr"
@@ -191,6 +191,17 @@ func TestConnectionCreditIsPassedOn(t *testing.T) {
 		}
 		if f := l.client; f.pack() == nil || f.count(wire.FrameTypeDataBlocked) != 1 || f.last(wire.FrameTypeDataBlocked).Limit != 4000 {
 			t.Error("no DATA_BLOCKED 4000 is sent")
+		}
+		// A call that gives up makes the loop look who is next.
+		c := l.open(t)
+		c.SetWriteDeadline(time.Now().Add(time.Second))
+		l.client.wakes.Store(0)
+		gaveUp := make(chan error)
+		go func() { gaveUp <- second(c.Write(make([]byte, 3000))) }()
+		synctest.Wait()
+		l.client.wakes.Store(0)
+		if err := <-gaveUp; !errors.Is(err, os.ErrDeadlineExceeded) || l.client.wakes.Load() == 0 {
+			t.Errorf("Write = %v, the loop was woken %d times", err, l.client.wakes.Load())
 		}
 		// a is first in line, but is cancelled together with the arrival of the credit.
 		l.client.mustHandleQuietly(&wire.Decoded{Type: wire.FrameTypeMaxData, Limit: 7000})

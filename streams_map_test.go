@@ -1,5 +1,3 @@
-//go:build unfinished
-
 package quic
 
 import (
@@ -200,6 +198,7 @@ func TestOpenStreamLimit(t *testing.T) {
 		if _, err := l.client.m.openStream(); !errors.As(err, &limit) || err.Error() != "too many open streams" {
 			t.Errorf("openStream = %v, want %v", err, limit)
 		}
+		l.run()
 	}
 	if _, err := l.client.m.openUniStream(); err != nil {
 		t.Errorf("openUniStream = %v", err)
