@@ -1,11 +1,12 @@
 package jsontext
 
 import (
-	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"strconv"
+	"unicode/utf8"
 )
 
 // A Token is a piece of JSON: a value or the beginning or end of an object or array.
@@ -68,7 +69,8 @@ var (
 )
 
 // WriteToken writes t, preceded by the comma or colon that its place calls for and, at the end of a
-// value that is not part of another one, followed by a newline. It returns the writer's error, or an error if t cannot stand at this place; then nothing is written.
+// value that is not part of another one, followed by a newline. It returns the writer's error, or an
+// error if t cannot stand at this place; then nothing is written.
 func (e *Encoder) WriteToken(t Token) error {
 	end := t.kind == '}' || t.kind == ']'
 	if err := e.check(t, end); err != nil {
@@ -80,9 +82,7 @@ func (e *Encoder) WriteToken(t Token) error {
 	} else {
 		e.separate()
 	}
-	if err := e.appendToken(t); err != nil {
-		return err
-	}
+	e.appendToken(t)
 	if t.kind == '{' || t.kind == '[' {
 		e.stack = append(e.stack, level{object: t.kind == '{'})
 	}
@@ -127,7 +127,7 @@ func (e *Encoder) separate() {
 	top.count++
 }
 
-func (e *Encoder) appendToken(t Token) error {
+func (e *Encoder) appendToken(t Token) {
 	switch t.kind {
 	case 'n':
 		e.buf = append(e.buf, "null"...)
@@ -136,7 +136,7 @@ func (e *Encoder) appendToken(t Token) error {
 	case 'f':
 		e.buf = append(e.buf, "false"...)
 	case '"':
-		return e.appendString(t.str)
+		e.appendString(t.str)
 	case 'i':
 		e.buf = strconv.AppendInt(e.buf, int64(t.num), 10)
 	case 'u':
@@ -146,7 +146,6 @@ func (e *Encoder) appendToken(t Token) error {
 	default:
 		e.buf = append(e.buf, t.kind)
 	}
-	return nil
 }
 
 func (e *Encoder) appendFloat(f float64) {
@@ -157,14 +156,24 @@ func (e *Encoder) appendFloat(f float64) {
 	e.buf = strconv.AppendFloat(e.buf, f, 'g', -1, 64)
 }
 
-func (e *Encoder) appendString(s string) error {
-	for i := 0; i < len(s); i++ {
-		if s[i] < 0x20 || s[i] >= 0x7f || s[i] == '"' || s[i] == '\\' {
-			quoted, err := json.Marshal(s)
-			e.buf = append(e.buf, quoted...)
-			return err
+// appendString escapes no more than JSON asks for.
+func (e *Encoder) appendString(s string) {
+	e.buf = append(e.buf, '"')
+	for _, r := range s { // invalid UTF-8 comes as U+FFFD
+		switch {
+		case r == '"' || r == '\\':
+			e.buf = append(e.buf, '\\', byte(r))
+		case r == '\n':
+			e.buf = append(e.buf, `\n`...)
+		case r == '\r':
+			e.buf = append(e.buf, `\r`...)
+		case r == '\t':
+			e.buf = append(e.buf, `\t`...)
+		case r < 0x20:
+			e.buf = fmt.Appendf(e.buf, `\u%04x`, r)
+		default:
+			e.buf = utf8.AppendRune(e.buf, r)
 		}
 	}
-	e.buf = append(append(append(e.buf, '"'), s...), '"')
-	return nil
+	e.buf = append(e.buf, '"')
 }

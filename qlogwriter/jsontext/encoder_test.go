@@ -24,9 +24,9 @@ func TestEncoderWritesCommasAndColons(t *testing.T) {
 		BeginObject,
 		String("a"), Int(-3),
 		String("b"), BeginArray, Uint(math.MaxUint64), Float(1.5), Bool(true), Bool(false), Null, EndArray,
-		String("quote\"\n\x00é"), String(""),
+		String("quote\"\\\n\r\t\x00é\u2028<\xff"), String(""),
 		EndObject)
-	want := `{"a":-3,"b":[18446744073709551615,1.5,true,false,null],"quote\"\n\u0000é":""}` + "\n"
+	want := `{"a":-3,"b":[18446744073709551615,1.5,true,false,null],"quote\"\\\n\r\t\u0000é` + "\u2028" + `<�":""}` + "\n"
 	if got != want {
 		t.Errorf("encoded %s, want %s", got, want)
 	}
