@@ -118,7 +118,12 @@ func (c *Conn) handleTimers(now monotime.Time) {
 func (c *Conn) setTimers(now monotime.Time) {
 	c.timers.set(timerIdle, c.idleDeadline())
 	c.timers.set(timerKeepAlive, c.idle.keepAliveDeadline())
-	c.timers.set(timerAckDelay, c.recovery.AckDeadline())
+	c.timers.stop(timerAckDelay)
+	if at := c.recovery.AckDeadline(); at.After(now) {
+		// An ACK that is due already could not be sent now: the peer's address is not validated, and the next packet
+		// of the peer permits some more bytes.
+		c.timers.set(timerAckDelay, at)
+	}
 	c.timers.set(timerLoss, c.recovery.Deadline())
 	c.timers.set(timerConnectionID, c.issued.Deadline())
 	c.timers.set(timerCredit, c.streams.creditDeadline(now))

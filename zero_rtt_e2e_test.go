@@ -476,3 +476,42 @@ func TestZeroRTTIsNotReplayed(t *testing.T) {
 type frozenCache struct{ tls.ClientSessionCache }
 
 func (*frozenCache) Put(string, *tls.ClientSessionState) {}
+
+// A server that has used up what it may send to an unvalidated address waits, with an acknowledgement that is due, until it hears
+// from the client. It does not spin.
+func TestZeroRTTAnswerAtAmplificationLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newEarlyBed(t, delayed())
+		b.prime(t)
+		now := b.net.Elapsed()
+		b.net.SetUp(netsim.Direction{
+			Delay:      10 * time.Millisecond,
+			BlackHoles: []netsim.Window{{Start: now + 15*time.Millisecond, End: now + 3*time.Second}},
+		})
+		answer := randomBytes(1, 100_000)
+		c := b.dialEarly(t)
+		str, err := c.OpenStream()
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustWrite(t, str, "request")
+		time.Sleep(12 * time.Millisecond)
+		mustWrite(t, str, "more") // its acknowledgement will wait
+		str.Close()
+		s := b.accept(t)
+		in, err := s.AcceptStream(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			in.Write(answer)
+			in.Close()
+		}()
+		time.Sleep(2 * time.Second)
+		if up, down := b.net.UpStats(), b.net.DownStats(); up.BlackHoled == 0 || !isOpen(s.HandshakeComplete()) {
+			t.Errorf("%+v, %+v: the handshake is complete: %t", up, down, !isOpen(s.HandshakeComplete()))
+		}
+		mustReadAll(t, str, string(answer))
+		mustReadAll(t, in, "requestmore")
+	})
+}
