@@ -503,8 +503,11 @@ func (w *walk) settle() {
 		}
 	}
 	for n := len(w.packets); ; n++ {
-		if w.pack(); len(w.packets) == n {
+		if w.pack(); len(w.packets) == n || w.t.Failed() {
 			break
+		}
+		if n > 10_000 {
+			w.t.Fatal("no end of packets")
 		}
 		for i := range w.packets[n].recs {
 			w.side.m.onAcked(&w.packets[n].recs[i])
