@@ -28,7 +28,7 @@ type conformanceCase func(t *testing.T, s *scene)
 // conformanceCases are all cases by the ID of their row.
 var conformanceCases = joinCases(
 	versionCases, packetCases, levelCases, frameCases, streamFrameCases, connectionIDCases, closeCases, resetCases,
-	parameterCases, addressCases, tlsCases, keyCases,
+	parameterCases, addressCases, tlsCases, keyCases, recoveryCases, datagramCases,
 )
 
 // finishedLayers are the layers of which each row has a case or a waiver.
