@@ -3,7 +3,6 @@ package quic
 import (
 	"context"
 	"crypto/tls"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,6 +43,8 @@ type Conn struct {
 	// maxDatagramPayload is -1 without datagrams.
 	maxDatagramPayload atomic.Int64
 	facts              atomic.Pointer[connFacts]
+	addrs              atomic.Pointer[pathAddrs]
+	requests           loopRequests
 	early              earlyState
 
 	// loop only
@@ -59,7 +60,7 @@ type Conn struct {
 	parser        wire.Parser
 	frame         wire.Decoded
 	peerParams    *wire.TransportParameters // nil until the handshake has provided them
-	path          udp.Destination
+	paths         pathTable
 	maxPacketSize protocol.ByteCount // Current of mtu
 	mtu           *mtu.Discoverer
 	control       controlFrames
@@ -111,7 +112,6 @@ type earlyState struct {
 type controlFrames struct {
 	handshakeDone bool
 	newToken      []byte
-	responses     [][8]byte // at most protocol.MaxQueuedPathResponses; the oldest is dropped
 	ping          bool
 }
 
@@ -130,7 +130,6 @@ func newConn(p connParams) *Conn {
 		handshakeDone: make(chan struct{}),
 		earlyReady:    make(chan struct{}),
 		done:          make(chan struct{}),
-		path:          udp.Destination{Remote: p.remote, Local: p.local, IfIndex: p.ifIndex},
 		maxPacketSize: protocol.ByteCount(p.config.InitialPacketSize),
 		mtu:           mtu.New(0, protocol.ByteCount(p.config.InitialPacketSize)),
 	}
@@ -141,6 +140,7 @@ func newConn(p connParams) *Conn {
 	c.life.peerSrc = p.dstCID
 	c.life.peerCIDKnown = p.perspective == protocol.PerspectiveServer
 	c.newStreams()
+	c.newPaths()
 	c.newRecovery()
 	c.newConnectionIDs()
 	c.setInitialKeys(p.clientDstCID())
@@ -202,24 +202,10 @@ func (c *Conn) Context() context.Context { return c.ctx }
 // HandshakeComplete returns a channel that is closed when the handshake is complete.
 func (c *Conn) HandshakeComplete() <-chan struct{} { return c.handshakeDone }
 
-// LocalAddr returns the local address, a *net.UDPAddr on UDP sockets.
-func (c *Conn) LocalAddr() net.Addr { return c.localAddr() }
-
-// RemoteAddr returns the address of the peer, a *net.UDPAddr on UDP sockets.
-func (c *Conn) RemoteAddr() net.Addr { return c.params.remote.NetAddr() }
-
-func (c *Conn) localAddr() net.Addr {
-	addr := c.transport.conn.LocalAddr()
-	if ua, ok := addr.(*net.UDPAddr); ok && c.params.local.IsValid() {
-		return &net.UDPAddr{IP: c.params.local.AsSlice(), Port: ua.Port, Zone: ua.Zone}
-	}
-	return addr
-}
-
 // ConnectionState returns what was negotiated so far.
 func (c *Conn) ConnectionState() ConnectionState {
 	f := c.facts.Load()
-	gso, _, _ := c.transport.conn.Capabilities()
+	gso, _, _ := c.addrs.Load().transport.conn.Capabilities()
 	s := ConnectionState{
 		TLS:                        c.tls.ConnectionState(),
 		Used0RTT:                   f.used0RTT,

@@ -3,6 +3,7 @@ package quic
 import (
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/quic-go/quic-go/internal/protocol"
 	"github.com/quic-go/quic-go/internal/qerr"
@@ -98,7 +99,8 @@ func (c *Conn) finish() {
 		packet = c.closePackets()
 		if len(packet) > 0 {
 			// The peer learns of the end by this or by its next packet, see Transport.connClosed.
-			_ = c.transport.conn.WriteBatch(packet, len(packet), protocol.ECNNon, &c.path)
+			p := c.activePath()
+			_ = p.transport.conn.WriteBatch(packet, len(packet), protocol.ECNNon, &p.dst)
 		}
 	}
 	c.streams.close(c.end)
@@ -110,11 +112,26 @@ func (c *Conn) finish() {
 	if c.endKind == endSilent {
 		linger = 0
 	}
-	c.transport.connClosed(c, c.issued.All(), packet, linger)
+	c.leaveTransports(packet, linger)
 	c.packets.close()
 	_ = c.tls.Close()
 	c.cancel(c.end)
 	close(c.done)
+	c.closeRequests()
+}
+
+// leaveTransports ends the use of all Transports. That of the active path stands in for the connection for the time of linger.
+func (c *Conn) leaveTransports(packet []byte, linger time.Duration) {
+	active := c.activePath().transport
+	cids, tokens := c.issued.All(), c.received.Tokens()
+	for _, t := range c.transports() {
+		t.removeResetTokens(c, tokens)
+		if t == active {
+			t.connClosed(c, cids, packet, linger)
+		} else {
+			t.connClosed(c, cids, nil, 0)
+		}
+	}
 }
 
 // closePackets returns a datagram with CONNECTION_CLOSE at each level whose packets the peer may be able to read
@@ -125,7 +142,7 @@ func (c *Conn) closePackets() []byte {
 		return nil
 	}
 	b := make([]byte, 0, size)
-	c.out.reset()
+	c.out.begin(c.activeDst())
 	for _, level := range [...]protocol.EncryptionLevel{protocol.EncryptionInitial, protocol.EncryptionHandshake, protocol.Encryption1RTT} {
 		if c.canSeal(level) {
 			b = c.appendClosePacket(b, int(size), level)

@@ -1,7 +1,6 @@
 package quic
 
 import (
-	"github.com/quic-go/quic-go/internal/connid"
 	"github.com/quic-go/quic-go/internal/monotime"
 	"github.com/quic-go/quic-go/internal/protocol"
 	"github.com/quic-go/quic-go/internal/qerr"
@@ -37,10 +36,11 @@ func (c *Conn) handleFrame(now monotime.Time, level protocol.EncryptionLevel, f 
 	case wire.FrameTypeRetireConnectionID:
 		return c.handleRetireConnectionID(now, f, dst)
 	case wire.FrameTypePathChallenge:
-		c.handlePathChallenge(f)
+		c.handlePathChallenge(now, f)
 		return nil
 	case wire.FrameTypePathResponse:
-		return nil // we have asked nothing; RFC 9000, Section 8.2.3 lets us ignore it
+		c.handlePathResponse(now, f)
+		return nil
 	default:
 		return c.handleStreamControl(now, f)
 	}
@@ -112,29 +112,4 @@ func (c *Conn) handleRetireConnectionID(now monotime.Time, f *wire.Decoded, dst 
 	}
 	c.routeConnectionIDs(added)
 	return nil
-}
-
-// routeConnectionIDs makes the Transport route new connection IDs to this connection.
-func (c *Conn) routeConnectionIDs(ids []protocol.ConnectionID) {
-	for _, id := range ids {
-		c.transport.addConnectionID(id, c)
-	}
-}
-
-func (c *Conn) applyTokenChange(change connid.TokenChange) {
-	for _, t := range change.Added {
-		c.transport.addResetToken(t, c)
-	}
-	for _, t := range change.Removed {
-		c.transport.removeResetToken(t)
-	}
-}
-
-// handlePathChallenge queues the answer. RFC 9000, Section 8.2.2: "On receiving a PATH_CHALLENGE frame, an endpoint
-// MUST respond by echoing the data contained in the PATH_CHALLENGE frame in a PATH_RESPONSE frame."
-func (c *Conn) handlePathChallenge(f *wire.Decoded) {
-	if len(c.control.responses) == protocol.MaxQueuedPathResponses {
-		c.control.responses = append(c.control.responses[:0], c.control.responses[1:]...)
-	}
-	c.control.responses = append(c.control.responses, [8]byte(f.Data))
 }

@@ -27,7 +27,7 @@ func (c *Conn) newTLS() {
 		Version:             c.version,
 		TransportParameters: params.Append(nil, c.perspective),
 		EnableEarlyData:     c.params.early,
-		LocalAddr:           c.localAddr(),
+		LocalAddr:           c.LocalAddr(),
 		RemoteAddr:          c.params.remote.NetAddr(),
 	}
 	if c.perspective == protocol.PerspectiveServer {
@@ -65,7 +65,6 @@ func (c *Conn) localParameters() *wire.TransportParameters {
 		MaxAckDelay:                    protocol.MaxAckDelay + protocol.TimerGranularity,
 		ActiveConnectionIDLimit:        protocol.MaxActiveConnectionIDs,
 		EnableResetStreamAt:            cfg.EnableStreamResetPartialDelivery,
-		DisableActiveMigration:         true,
 	}
 	if cfg.EnableDatagrams {
 		tp.MaxDatagramFrameSize = protocol.MaxDatagramFrameSize
@@ -346,7 +345,7 @@ func (c *Conn) queueNewToken() {
 	if c.params.newToken == nil {
 		return
 	}
-	if token, err := c.params.newToken(c.params.remote.NetAddr(), c.recovery.RTT().Smoothed()); err == nil {
+	if token, err := c.params.newToken(c.RemoteAddr(), c.recovery.RTT().Smoothed()); err == nil {
 		c.control.newToken = token
 	}
 }
@@ -361,6 +360,8 @@ func (c *Conn) confirm(now monotime.Time) {
 	c.dropLevel(now, protocol.EncryptionHandshake)
 	c.recovery.SetHandshakeConfirmed()
 	c.mtu.Search(c.mtuLimit())
+	c.beginPending(now)
+	c.probePreferredAddress(now)
 }
 
 // dropLevel discards the keys and the packet number space of Initial or Handshake packets (RFC 9001, Section 4.9).

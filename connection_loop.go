@@ -59,6 +59,7 @@ func (c *Conn) turn(now monotime.Time, batch []udp.Packet) (more bool) {
 		batch[i] = udp.Packet{}
 	}
 	c.takeEndRequest()
+	c.handleRequests(now)
 	if c.end == nil {
 		c.handleTimers(now)
 	}
@@ -103,13 +104,18 @@ func (c *Conn) handleTimers(now monotime.Time) {
 		c.onRecoveryResult()
 		c.onMTUResult(now)
 	}
+	if c.timers.expired(timerPath, now) {
+		c.onPathTimeout(now)
+	}
 	if c.timers.expired(timerKeyDiscard, now) {
 		c.timers.stop(timerKeyDiscard)
 		c.dropKeys(protocol.Encryption0RTT)
 	}
 	if c.timers.expired(timerConnectionID, now) {
 		for _, id := range c.issued.Expired(now) {
-			c.transport.removeConnectionID(id)
+			for _, t := range c.transports() {
+				t.removeConnectionID(id)
+			}
 		}
 	}
 }
@@ -125,6 +131,7 @@ func (c *Conn) setTimers(now monotime.Time) {
 		c.timers.set(timerAckDelay, at)
 	}
 	c.timers.set(timerLoss, c.recovery.Deadline())
+	c.timers.set(timerPath, c.paths.manager.Deadline())
 	c.timers.set(timerConnectionID, c.issued.Deadline())
 	c.timers.set(timerCredit, c.streams.creditDeadline(now))
 }

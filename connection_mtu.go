@@ -15,7 +15,7 @@ func (c *Conn) mtuLimit() protocol.ByteCount {
 	limit := min(c.peerParams.MaxUDPPayloadSize, udp.MaxBatchBytes)
 	// RFC 9000, Section 14: "UDP datagrams MUST NOT be fragmented at the IP layer." Where we cannot forbid that, a probe
 	// that arrives proves nothing.
-	if _, _, df := c.transport.conn.Capabilities(); c.config.DisablePathMTUDiscovery || !df {
+	if _, _, df := c.activePath().transport.conn.Capabilities(); c.config.DisablePathMTUDiscovery || !df {
 		limit = min(limit, protocol.ByteCount(c.config.InitialPacketSize))
 	}
 	return limit
@@ -74,7 +74,7 @@ func (c *Conn) probeMTU(now monotime.Time) (wait bool) {
 // number is free for the next packet.
 func (c *Conn) sendMTUProbe(now monotime.Time, size protocol.ByteCount) bool {
 	o := &c.out
-	o.reset()
+	o.begin(c.activeDst())
 	b, d, ok := c.openPacket(o.batch, int(size), protocol.Encryption1RTT)
 	if !ok {
 		return true
@@ -82,7 +82,8 @@ func (c *Conn) sendMTUProbe(now monotime.Time, size protocol.ByteCount) bool {
 	b = c.closePacket(c.appendPing(b), d)
 	b = c.sealPackets(b, int(size))
 	o.ecn = c.recovery.ECN()
-	if err := c.transport.conn.WriteBatch(b, len(b), o.ecn, &c.path); udp.IsMessageTooLong(err) {
+	p := c.activePath()
+	if err := p.transport.conn.WriteBatch(b, len(b), o.ecn, &p.dst); udp.IsMessageTooLong(err) {
 		c.mtu.OnTooLong(now, size)
 		return false
 	}

@@ -20,9 +20,10 @@ const (
 
 // handleDatagram handles a received datagram. The caller owns p.Buffer.
 func (c *Conn) handleDatagram(now monotime.Time, p *udp.Packet) {
-	c.recovery.OnDatagramReceived(now, protocol.ByteCount(len(p.Data)))
 	c.stats.onReceived(len(p.Data))
-	c.handlePackets(now, p)
+	if c.onDatagram(now, p) {
+		c.handlePackets(now, p)
+	}
 }
 
 // handlePackets handles the packets of a datagram one after the other.
@@ -179,6 +180,7 @@ func (c *Conn) handlePayload(now monotime.Time, level protocol.EncryptionLevel, 
 		return
 	}
 	ackEliciting := false
+	c.paths.in.nonProbing = false
 	for payload := o.Payload; len(payload) > 0; {
 		n, err := c.parser.Next(payload, level, &c.frame)
 		if err == nil {
@@ -192,10 +194,14 @@ func (c *Conn) handlePayload(now monotime.Time, level protocol.EncryptionLevel, 
 			return
 		}
 		ackEliciting = ackEliciting || c.frame.Type.IsAckEliciting()
+		c.paths.in.nonProbing = c.paths.in.nonProbing || !c.frame.Type.IsProbing()
 		payload = payload[n:]
 	}
 	if !c.keys.dropped[level] {
 		c.recovery.OnReceived(now, level.Space(), o.PN, ecn, ackEliciting)
+	}
+	if level == protocol.Encryption1RTT {
+		c.onPathPacket(now, o.PN, dst)
 	}
 	c.handleTLS(now)
 }
@@ -217,6 +223,7 @@ func (c *Conn) retryUndecryptable(now monotime.Time) {
 	c.undecryptable = nil
 	for i := range waiting {
 		if c.end == nil {
+			c.paths.in = incomingPacket{id: c.findPath(&waiting[i]), packet: &waiting[i]}
 			c.handlePackets(now, &waiting[i])
 		}
 		waiting[i].Buffer.Release()

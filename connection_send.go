@@ -29,6 +29,7 @@ func (c *Conn) send(now monotime.Time) {
 	c.keys.oneRTT.MaybeUpdate(now, c.life.confirmed)
 	memory := batchPool.Get().(*[]byte)
 	c.out.batch = (*memory)[:0]
+	c.sendPathFrames(now)
 	for {
 		mode := c.recovery.SendMode(now)
 		if mode == recovery.ModeNone {
@@ -38,7 +39,7 @@ func (c *Conn) send(now monotime.Time) {
 			mode = recovery.ModeAck
 		}
 		if c.appendDatagram(now, mode) > 0 {
-			if c.out.full(c.maxPacketSize, c.transport.conn.MaxSegments()) {
+			if c.out.full(c.maxPacketSize, c.activePath().transport.conn.MaxSegments()) {
 				c.flush(now)
 			}
 			continue
@@ -65,7 +66,8 @@ func (c *Conn) flush(now monotime.Time) {
 	if len(c.out.batch) == 0 {
 		return
 	}
-	err := c.transport.conn.WriteBatch(c.out.batch, c.out.segment, c.out.ecn, &c.path)
+	p := c.activePath()
+	err := p.transport.conn.WriteBatch(c.out.batch, c.out.segment, c.out.ecn, &p.dst)
 	size := protocol.ByteCount(c.out.segment)
 	c.out.batch, c.out.segment, c.out.datagrams = c.out.batch[:0], 0, 0
 	if err != nil && udp.IsMessageTooLong(err) {
@@ -84,7 +86,7 @@ func (c *Conn) appendDatagram(now monotime.Time, mode recovery.Mode) int {
 		return 0
 	}
 	o := &c.out
-	o.reset()
+	o.begin(c.activeDst())
 	if ecn := c.recovery.ECN(); ecn != o.ecn {
 		c.flush(now)
 		o.ecn = ecn
@@ -192,7 +194,7 @@ func (c *Conn) hasFrames(level protocol.EncryptionLevel) bool {
 
 func (c *Conn) hasControlFrames() bool {
 	f := &c.control
-	return f.handshakeDone || f.ping || f.newToken != nil || len(f.responses) > 0 ||
+	return f.handshakeDone || f.ping || f.newToken != nil ||
 		c.issued.HasFrames() || c.received.HasFrames()
 }
 

@@ -29,6 +29,7 @@ type assembly struct {
 	datagrams int
 	ecn       protocol.ECN
 
+	dst      protocol.ConnectionID
 	packets  [maxPacketsInDatagram]packetDraft
 	n        int
 	records  []recovery.Record
@@ -54,8 +55,10 @@ type packetDraft struct {
 // ackEliciting reports whether the packet has to be acknowledged: each ack-eliciting frame has a record.
 func (d *packetDraft) ackEliciting() bool { return d.lastRecord > d.firstRecord }
 
-// reset begins a new datagram.
-func (o *assembly) reset() { o.n, o.records, o.datagram = 0, o.records[:0], false }
+// begin begins a new datagram, whose packets go to dst.
+func (o *assembly) begin(dst protocol.ConnectionID) {
+	o.dst, o.n, o.records, o.datagram = dst, 0, o.records[:0], false
+}
 
 // full reports whether the batch has to be written before the next datagram: there is no room, or the last datagram is not of
 // the size of the others or so small that those that follow would suffer from being as small.
@@ -108,7 +111,7 @@ func (c *Conn) appendPacket(now monotime.Time, b []byte, limit int, level protoc
 func (c *Conn) openPacket(b []byte, limit int, level protocol.EncryptionLevel) (_ []byte, d packetDraft, ok bool) {
 	d = packetDraft{level: level, start: len(b), firstRecord: len(c.out.records), acked: protocol.InvalidPacketNumber}
 	d.pn, d.pnLen = c.recovery.NextNumber(level.Space())
-	dst := c.received.Current()
+	dst := c.out.dst
 	if level == protocol.Encryption1RTT {
 		if len(b)+1+dst.Len()+d.pnLen+minPayload+sealOverhead > limit {
 			return b, d, false
@@ -240,14 +243,6 @@ func (c *Conn) appendControl(b []byte, limit int) []byte {
 		if b, ok = c.appendFrame(b, limit, &frame, recovery.Record{Kind: recordNewToken}); ok {
 			f.newToken = nil
 		}
-	}
-	for len(f.responses) > 0 {
-		frame := wire.PathResponseFrame{Data: f.responses[0]}
-		var ok bool
-		if b, ok = c.appendFrame(b, limit, &frame, recovery.Record{Kind: recordPathResponse}); !ok {
-			break
-		}
-		f.responses = append(f.responses[:0], f.responses[1:]...)
 	}
 	return c.appendConnectionIDs(b, limit)
 }

@@ -12,6 +12,7 @@ const (
 	timerAckDelay                      // an ACK has waited long enough
 	timerLoss                          // a packet is lost, or a probe is due (PTO)
 	timerPacing                        // the pacer permits the next packet
+	timerPath                          // a challenge is due, or the validation of a path fails
 	timerKeyDiscard                    // 0-RTT keys are of no more use
 	timerConnectionID                  // a retired connection ID is forgotten
 	timerCredit                        // stream credit may have been dropped with its stream

@@ -185,8 +185,10 @@ func (t *Transport) Close() error {
 
 func (t *Transport) close() {
 	t.life.initOnce.Do(func() { t.life.initErr = ErrTransportClosed }) // it never runs then
-	for _, c := range t.shutdown(ErrTransportClosed) {
-		<-c.Context().Done()
+	for c, left := range t.shutdown(ErrTransportClosed) {
+		if err := <-left; err != nil {
+			<-c.Context().Done()
+		}
 	}
 	if t.life.readerDone == nil {
 		if t.life.ownsSocket {
@@ -219,8 +221,8 @@ func (t *Transport) stopReader() {
 var longAgo = time.Unix(1, 0)
 
 // shutdown ends the listener and all connections with err and lets nothing new begin. It does not wait.
-// It returns the connections, which the caller may wait for. A later call changes nothing.
-func (t *Transport) shutdown(err error) []*Conn {
+// It returns the connections, which the caller may wait for, see Conn.leave. A later call changes nothing.
+func (t *Transport) shutdown(err error) map[*Conn]<-chan error {
 	conns, l := t.table.close(err)
 	err = t.closedErr()
 	if t.life.ended != nil {
@@ -230,10 +232,11 @@ func (t *Transport) shutdown(err error) []*Conn {
 	if l != nil {
 		l.end(err)
 	}
+	left := make(map[*Conn]<-chan error, len(conns))
 	for _, c := range conns {
-		c.destroy(err)
+		left[c] = c.leave(t, err)
 	}
-	return conns
+	return left
 }
 
 // closedErr returns why the Transport is closed, nil if it is open.

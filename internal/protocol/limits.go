@@ -38,7 +38,11 @@ const (
 	// connection is closed with PROTOCOL_VIOLATION.
 	MaxStreamGaps = 1000
 	MaxConnGaps   = 4000
-	// MaxQueuedPathResponses bounds the PATH_RESPONSE frames to send; the oldest is dropped.
+	// MaxPaths bounds the paths of a connection that are known at the same time. At the limit the peer
+	// cannot probe another one until it has been silent on one of them for some seconds, and an address to
+	// which it migrates takes the place of the least useful one.
+	MaxPaths = 4
+	// MaxQueuedPathResponses bounds the PATH_RESPONSE frames to send on a path; the oldest is dropped.
 	MaxQueuedPathResponses = 64
 	// MaxAckRanges bounds the received packet number ranges that are remembered and reported;
 	// the oldest range is forgotten.

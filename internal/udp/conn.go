@@ -29,6 +29,7 @@ type Packet struct {
 	IfIndex uint32     // the interface it came in by, 0 if not known
 	ECN     protocol.ECN
 	Time    monotime.Time
+	Path    uint8 // for the use of who handles the packet; 0 in what ReadBatch returns
 }
 
 // A Destination says where to send and, if Local is valid, from which of our addresses. IfIndex
