@@ -147,7 +147,7 @@ func (c *Conn) placePath(now monotime.Time, p *Path) error {
 		if at := &c.paths.at[i]; at.matches(p.transport, remote) {
 			at.users = append(at.users, p)
 			p.id = path.ID(i)
-			c.paths.manager.Pin(p.id)
+			c.paths.manager.Own(p.id)
 			return nil
 		}
 	}
@@ -174,7 +174,7 @@ func (c *Conn) addOwnPath(now monotime.Time, t *Transport, remote udp.Remote) (p
 		c.paths.manager.Remove(id)
 		return path.None, err
 	}
-	c.paths.manager.Pin(id)
+	c.paths.manager.Own(id)
 	c.paths.at[id] = connPath{transport: t, dst: udp.Destination{Remote: remote}}
 	return id, nil
 }

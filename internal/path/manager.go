@@ -31,7 +31,7 @@ type Manager struct {
 // A state is what is known of a path.
 type state struct {
 	used         bool
-	pinned       bool // not to be evicted
+	own          bool // we have chosen it: not to be evicted, and no limit to what is sent
 	validated    bool // the peer has answered there
 	lastReceived monotime.Time
 	// what was received and sent before the address was validated
@@ -90,7 +90,7 @@ func (m *Manager) leastUseful() ID {
 		if !p.used {
 			return id
 		}
-		if id == m.active || id == m.fallback || p.pinned {
+		if id == m.active || id == m.fallback || p.own {
 			continue
 		}
 		if best == None || p.lastReceived.Before(m.paths[best].lastReceived) {
@@ -100,8 +100,8 @@ func (m *Manager) leastUseful() ID {
 	return best
 }
 
-// Pin keeps a path until Remove.
-func (m *Manager) Pin(id ID) { m.paths[id].pinned = true }
+// Own says that we have chosen the path: it is kept until Remove.
+func (m *Manager) Own(id ID) { m.paths[id].own = true }
 
 // Remove forgets a path, which must not be the active one.
 func (m *Manager) Remove(id ID) {
@@ -138,7 +138,7 @@ func (m *Manager) OnSent(id ID, size protocol.ByteCount) {
 // times the amount of data received from that address."
 func (m *Manager) Budget(id ID) protocol.ByteCount {
 	p := &m.paths[id]
-	if p.validated {
+	if p.validated || p.own {
 		return protocol.MaxByteCount
 	}
 	return max(protocol.AmplificationFactor*p.received-p.sent, 0)
