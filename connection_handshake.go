@@ -288,6 +288,7 @@ func (c *Conn) rejectEarlyData(now monotime.Time) {
 	c.early.rejected.Store(true)
 	c.dropKeys(protocol.Encryption0RTT)
 	c.streams.rejectEarlyData()
+	c.datagrams.forget()
 	c.recovery.RejectEarlyData(now, &c.result)
 	c.onRecoveryResult()
 	if c.peerParams != nil {

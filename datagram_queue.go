@@ -126,6 +126,17 @@ func (q *datagramQueue) popLocked() {
 	q.wakeOneLocked()
 }
 
+// forget drops the datagrams that wait to be sent: 0-RTT was rejected.
+func (q *datagramQueue) forget() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.send = ring[queuedDatagram]{}
+	for _, w := range q.waiters {
+		w.ready <- struct{}{}
+	}
+	q.waiters = nil
+}
+
 // hasData reports whether next may return something.
 func (q *datagramQueue) hasData() bool {
 	q.mu.Lock()

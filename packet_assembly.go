@@ -280,20 +280,20 @@ func (c *Conn) appendFrame(b []byte, limit int, f wire.Frame, r recovery.Record)
 	return out, true
 }
 
-// appendDatagrams appends DATAGRAM frames. One that does not fit waits for the next packet; one that does not fit an empty
-// packet either, as packets or what is in them have changed, is dropped.
+// appendDatagrams appends DATAGRAM frames. One that does not fit waits for the next packet. One that SendDatagram would not
+// accept any more, as packets have become smaller or the peer's limit has, is dropped.
 func (c *Conn) appendDatagrams(b []byte, limit int) []byte {
 	for {
 		payload, ok := c.datagrams.next()
 		if !ok {
 			return b
 		}
-		if len(b)+wire.DatagramFrameOverhead(len(payload), true)+len(payload) > limit {
-			if len(payload) <= c.datagramRoom() {
-				return b
-			}
+		if int64(len(payload)) > c.maxDatagramPayload.Load() {
 			c.datagrams.pop()
 			continue
+		}
+		if len(b)+wire.DatagramFrameOverhead(len(payload), true)+len(payload) > limit {
+			return b
 		}
 		b = wire.AppendDatagramHeader(b, len(payload), true)
 		b = append(b, payload...)

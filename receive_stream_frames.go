@@ -157,6 +157,7 @@ func (s *ReceiveStream) abandon(err error) {
 	}
 	s.err = err
 	s.discard()
+	s.stopQueued = false // after a rejection of 0-RTT the ID will be that of another stream
 	s.states.enter(ReceiveStateAbandoned)
 }
 
