@@ -280,15 +280,15 @@ func (c *Conn) appendFrame(b []byte, limit int, f wire.Frame, r recovery.Record)
 	return out, true
 }
 
-// appendDatagrams appends DATAGRAM frames. One that does not fit waits for the next packet. One that SendDatagram would not
-// accept any more, as packets have become smaller or the peer's limit has, is dropped.
+// appendDatagrams appends DATAGRAM frames. One that does not fit waits for the next packet. One that fits none any more,
+// as packets have become smaller, connection IDs longer or the peer's limit smaller, is dropped.
 func (c *Conn) appendDatagrams(b []byte, limit int) []byte {
 	for {
 		payload, ok := c.datagrams.next()
 		if !ok {
 			return b
 		}
-		if int64(len(payload)) > c.maxDatagramPayload.Load() {
+		if int64(len(payload)) > c.maxDatagramPayload.Load() || len(payload) > c.datagramRoom() {
 			c.datagrams.pop()
 			continue
 		}
