@@ -3,10 +3,11 @@ package congestion
 import "testing"
 
 func TestNoAllocations(t *testing.T) {
-	for _, tc := range controllers {
+	for _, tc := range allControllers {
 		t.Run(tc.name, func(t *testing.T) {
 			f, p := newFlow(t, tc.new(testMTU)), NewPacer()
 			f.lose()
+			lost := []LostPacket{{Size: testMTU, SentInFlight: testMTU, LostSinceSent: testMTU}}
 			allocs := testing.AllocsPerRun(1000, func() {
 				f.now = f.now.Add(testRTT)
 				rate := f.c.PacingRate(testRTT)
@@ -16,7 +17,7 @@ func TestNoAllocations(t *testing.T) {
 				f.c.OnSent(Sent{Now: f.now, Size: testMTU})
 				f.ack(testMTU)
 				f.c.OnSpurious(f.now, f.now)
-				f.c.OnCongestion(Congestion{Kind: Loss, Now: f.now, SentAt: f.now, LostPackets: 1})
+				f.c.OnCongestion(Congestion{Kind: Loss, Now: f.now, SentAt: f.now, LostPackets: 1, Lost: lost})
 				f.c.Metrics()
 			})
 			if allocs != 0 {
@@ -27,7 +28,7 @@ func TestNoAllocations(t *testing.T) {
 }
 
 func BenchmarkOnAcked(b *testing.B) {
-	for _, tc := range controllers {
+	for _, tc := range allControllers {
 		b.Run(tc.name, func(b *testing.B) {
 			f := newFlow(nil, tc.new(testMTU))
 			f.lose()

@@ -89,6 +89,13 @@ var controllers = []struct {
 	{"CUBIC", NewCubic, 7},
 }
 
+// allControllers are those, and those that go their own ways.
+var allControllers = append(controllers[:2:2], struct {
+	name string
+	new  func(protocol.ByteCount) Controller
+	beta protocol.ByteCount
+}{name: "BBRv3", new: func(mtu protocol.ByteCount) Controller { return NewBBR(mtu, func() int { return 3 }) }})
+
 func forEachController(t *testing.T, test func(t *testing.T, f *flow, beta protocol.ByteCount)) {
 	for _, c := range controllers {
 		t.Run(c.name, func(t *testing.T) { test(t, newFlow(t, c.new(testMTU)), c.beta) })

@@ -124,9 +124,11 @@ func TestSimulatedLinks(t *testing.T) {
 	}
 }
 
+func newTestRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, seed)) }
+
 // Whatever order of events and values, the window stays between two packets and the limit.
 func TestRandomEvents(t *testing.T) {
-	for _, c := range controllers {
+	for _, c := range allControllers {
 		t.Run(c.name, func(t *testing.T) {
 			for seed := range uint64(200) {
 				walk(t, c.new(testMTU), seed)
@@ -145,7 +147,10 @@ func walk(t *testing.T, c Controller, seed uint64) {
 		switch rnd.IntN(10) {
 		case 0:
 			kind := CongestionKind(rnd.IntN(3))
-			c.OnCongestion(Congestion{Kind: kind, Now: now, SentAt: past(), LostBytes: amount(), LostPackets: rnd.IntN(5)})
+			c.OnCongestion(Congestion{
+				Kind: kind, Now: now, SentAt: past(), LostBytes: amount(), LostPackets: rnd.IntN(5), LostRanges: rnd.IntN(9),
+				Delivered: amount(), Lost: []LostPacket{{Size: mtu, SentInFlight: amount(), LostSinceSent: amount()}},
+			})
 		case 1:
 			c.OnSpurious(now, past())
 		case 2:
@@ -156,8 +161,10 @@ func walk(t *testing.T, c Controller, seed uint64) {
 		default:
 			c.OnAcked(AckedBatch{
 				Now: now, Bytes: amount(), LargestSentAt: past(), InFlightBefore: amount(), AppLimited: rnd.IntN(8) == 0,
-				SentInFlight: amount(),
-				SmoothedRTT:  time.Duration(rnd.Uint64() >> (1 + rnd.UintN(63))),
+				SentInFlight: amount(), InFlight: amount(), RateAppLimited: rnd.IntN(8) == 0, LostSinceSent: amount(),
+				PriorDelivered: amount(), Delivered: amount(), DeliveryInterval: time.Duration(amount()),
+				RTT: time.Duration(amount()), MinRTT: time.Duration(amount()) % time.Second,
+				SmoothedRTT: time.Duration(rnd.Uint64() >> (1 + rnd.UintN(63))),
 			})
 		}
 		m := c.Metrics()
