@@ -46,7 +46,7 @@ func newModelLink(t *testing.T, seed uint64) *modelLink {
 	for i := range l.ends {
 		tr := New(Params{
 			Perspective: protocol.Perspective(i + 1), MTU: testMTU, AddressValidated: true, EnableECN: seed%3 != 0,
-			NewController: []func(protocol.ByteCount) congestion.Controller{congestion.NewCubic, congestion.NewNewReno}[seed/4%2],
+			NewController: controllers[seed/4%3].new,
 			Skip:          func() int { return l.r.IntN(1 << 30) },
 		})
 		tr.SetHandshakeConfirmed()

@@ -16,6 +16,7 @@ type Sent struct {
 	AckEliciting bool
 	InFlight     bool // ack-eliciting or padded (RFC 9002, Section 2)
 	MTUProbe     bool
+	OtherPath    bool // not to the address that the amplification limit is about
 	ECN          protocol.ECN
 	AckedUpTo    protocol.PacketNumber // the largest number that an ACK frame in it reports, -1 if none
 	Records      []Record
@@ -65,7 +66,9 @@ func (t *Tracker) OnSent(now monotime.Time, sent *Sent) {
 	}
 	t.stats.PacketsSent++
 	t.stats.BytesSent += uint64(sent.Size)
-	t.amplification.onSent(sent.Size)
+	if !sent.OtherPath {
+		t.amplification.onSent(sent.Size)
+	}
 	s.evict()
 	p := s.packets.push()
 	*p = sentPacket{
