@@ -53,7 +53,12 @@ func (c *connection) deliverDatagram(id quic.StreamID, payload []byte) {
 		c.early = append(c.early, earlyDatagram{id: id, payload: payload, received: time.Now()})
 	}
 	c.mu.Unlock()
-	if s != nil {
+	if s == nil {
+		return
+	}
+	// The callback that closes the queue comes at the end of the turn in which the half has closed: look
+	// at the half itself, so that nothing that arrived after that gets through.
+	if state, _ := s.str.ReceiveState(); !state.Closed() {
 		s.datagrams.push(payload)
 	}
 }
