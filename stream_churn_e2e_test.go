@@ -24,7 +24,7 @@ func heapInUse() int64 {
 }
 
 // 100,000 short streams leave nothing behind: the maps are empty, the goroutines are at their base, the heap is flat.
-func TestStreamChurn(t *testing.T) {
+func TestStreamChurnEndToEnd(t *testing.T) {
 	streams, workers := 100_000, 50
 	if raceEnabled || testing.Short() {
 		streams = 2000

@@ -306,6 +306,12 @@ func testZeroRTTRejected(t *testing.T, b *earlyBed) {
 			t.Error("Used0RTT is set")
 		}
 	}
+	expectUsableAfterRejection(t, c, s, old)
+}
+
+// expectUsableAfterRejection is called after NextConnection.
+func expectUsableAfterRejection(t *testing.T, c, s *quic.Conn, old *rejectedStreams) {
+	t.Helper()
 	str, err := c.OpenStream()
 	if err != nil {
 		t.Fatalf("OpenStream: %v", err)

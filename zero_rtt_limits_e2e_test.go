@@ -24,64 +24,69 @@ func TestRejectedZeroRTTLeavesNothingBehind(t *testing.T) {
 				b.prime(t)
 				tt.change(b)
 				b.listen(t)
-				c := b.dialEarly(t)
-				var old []*quic.Stream
-				for range 100 {
-					s, err := c.OpenStream()
-					if err != nil {
-						t.Fatal(err)
-					}
-					old = append(old, s)
-					go s.Write(make([]byte, 10_000)) // more than fits the congestion window or the credit
-				}
-				synctest.Wait()
-				results := make(chan error, 40)
-				for range 40 {
-					go func() { results <- c.SendDatagram(make([]byte, 1000)) }()
-				}
-				waiting := make(chan error, 1)
-				go func() {
-					_, err := c.OpenStreamSync(t.Context())
-					waiting <- err
-				}()
-				synctest.Wait()
-				for i, s := range old {
-					switch i % 4 {
-					case 0:
-						s.CancelWrite(1)
-					case 1:
-						s.CancelRead(1)
-					case 2:
-						s.SetReliableBoundary()
-						s.CancelWrite(1)
-					}
-				}
-				s := b.accept(t)
-				if _, err := c.NextConnection(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				if err := <-waiting; err != quic.Err0RTTRejected {
-					t.Errorf("OpenStreamSync: %v, want %v", err, quic.Err0RTTRejected)
-				}
-				for range 40 {
-					<-results // whatever they say, they end
-				}
-				testTransfer(t, c, s, randomBytes(1, 500_000))
-				testTransfer(t, s, c, randomBytes(2, 500_000))
-				a, in := openBoth(t, c, s)
-				endNormally(t, a, in)
-				for _, conn := range []*quic.Conn{c, s} {
-					if err := context.Cause(conn.Context()); err != nil {
-						t.Errorf("the connection has ended: %v", err)
-					}
-				}
-				expectNoStreams(t, c, s)
-				// The calls that waited at the time of the rejection may go on.
-				if n := quic.ReceivedDatagrams(s); n > 40-datagramQueueLen {
-					t.Errorf("%d datagrams of the rejected attempt have arrived", n)
-				}
+				testNothingLeftBehind(t, b)
 			})
 		})
+	}
+}
+
+func testNothingLeftBehind(t *testing.T, b *earlyBed) {
+	c := b.dialEarly(t)
+	var old []*quic.Stream
+	for range 100 {
+		s, err := c.OpenStream()
+		if err != nil {
+			t.Fatal(err)
+		}
+		old = append(old, s)
+		go s.Write(make([]byte, 10_000)) // more than fits the congestion window or the credit
+	}
+	synctest.Wait()
+	const datagrams = 40
+	results := make(chan error, datagrams)
+	for range datagrams {
+		go func() { results <- c.SendDatagram(make([]byte, 1000)) }()
+	}
+	waiting := make(chan error, 1)
+	go func() {
+		_, err := c.OpenStreamSync(t.Context())
+		waiting <- err
+	}()
+	synctest.Wait()
+	for i, s := range old {
+		switch i % 4 {
+		case 0:
+			s.CancelWrite(1)
+		case 1:
+			s.CancelRead(1)
+		case 2:
+			s.SetReliableBoundary()
+			s.CancelWrite(1)
+		}
+	}
+	s := b.accept(t)
+	if _, err := c.NextConnection(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-waiting; err != quic.Err0RTTRejected {
+		t.Errorf("OpenStreamSync: %v, want %v", err, quic.Err0RTTRejected)
+	}
+	for range datagrams {
+		<-results // whatever they say, they end
+	}
+	testTransfer(t, c, s, randomBytes(1, 500_000))
+	testTransfer(t, s, c, randomBytes(2, 500_000))
+	a, in := openBoth(t, c, s)
+	endNormally(t, a, in)
+	for _, conn := range []*quic.Conn{c, s} {
+		if err := context.Cause(conn.Context()); err != nil {
+			t.Errorf("the connection has ended: %v", err)
+		}
+	}
+	expectNoStreams(t, c, s)
+	// The calls that waited at the time of the rejection may go on.
+	if n := quic.ReceivedDatagrams(s); n > datagrams-datagramQueueLen {
+		t.Errorf("%d datagrams of the rejected attempt have arrived", n)
 	}
 }
 
