@@ -134,6 +134,7 @@ func (s *ReceiveStream) endError() error {
 		if s.err == nil {
 			return io.EOF
 		}
+	case ReceiveStateResetRecvd, ReceiveStateStopped, ReceiveStateResetRead, ReceiveStateDiscarded, ReceiveStateAbandoned:
 	}
 	return s.err
 }
@@ -178,6 +179,7 @@ func (s *ReceiveStream) CancelRead(code StreamErrorCode) {
 		s.states.enter(ReceiveStateDiscarded)
 	case ReceiveStateResetRecvd:
 		s.states.enter(ReceiveStateResetRead)
+	case ReceiveStateStopped, ReceiveStateDataRead, ReceiveStateResetRead, ReceiveStateDiscarded, ReceiveStateAbandoned:
 	}
 	s.unlockAndWake(s.stopQueued)
 	s.rec.applicationLetGo()

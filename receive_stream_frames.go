@@ -30,6 +30,7 @@ func (s *ReceiveStream) handleStreamFrame(d *wire.Decoded) error {
 		if err := s.store(d); err != nil {
 			return err
 		}
+	case ReceiveStateResetRecvd, ReceiveStateDataRead, ReceiveStateResetRead, ReceiveStateDiscarded, ReceiveStateAbandoned:
 	}
 	if d.Fin {
 		s.setFinalSize(end)
@@ -85,6 +86,8 @@ func (s *ReceiveStream) setFinalSize(size protocol.ByteCount) {
 	case ReceiveStateStopped:
 		s.stopQueued = false // nothing to stop any more
 		s.states.enter(ReceiveStateDiscarded)
+	case ReceiveStateSizeKnown, ReceiveStateDataRecvd, ReceiveStateResetRecvd,
+		ReceiveStateDataRead, ReceiveStateResetRead, ReceiveStateDiscarded, ReceiveStateAbandoned:
 	}
 }
 
@@ -134,6 +137,7 @@ func (s *ReceiveStream) handleReset(d *wire.Decoded) error {
 		s.setFinalSize(d.FinalSize)
 		s.advance()
 		s.arrived.wake()
+	case ReceiveStateResetRecvd, ReceiveStateDataRead, ReceiveStateResetRead, ReceiveStateDiscarded, ReceiveStateAbandoned:
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ type testPacket struct {
 
 // A testSide is one end of a testLink. Its loop is the goroutine of the test, or testLink.serve.
 type testSide struct {
-	t      *testing.T
+	t      testing.TB
 	m      *streamsMap
 	parser wire.Parser
 	wakes  atomic.Int32
@@ -169,7 +169,7 @@ type testParams struct {
 	edit func(p *streamsParams)
 }
 
-func newTestSide(t *testing.T, pers protocol.Perspective, o testParams, wake func()) *testSide {
+func newTestSide(t testing.TB, pers protocol.Perspective, o testParams, wake func()) *testSide {
 	s := &testSide{t: t}
 	window := max(o.window, 0)
 	if window == 0 {
@@ -203,7 +203,7 @@ func newTestSide(t *testing.T, pers protocol.Perspective, o testParams, wake fun
 	return s
 }
 
-func newTestLink(t *testing.T, o testParams) *testLink {
+func newTestLink(t testing.TB, o testParams) *testLink {
 	t.Helper()
 	l := &testLink{wake: make(chan struct{}, 1)}
 	wake := func() {

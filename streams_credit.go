@@ -48,7 +48,8 @@ func (c *connCredit) receive(n protocol.ByteCount) bool { return n == 0 || c.rec
 
 // maxDataDue reports whether MAX_DATA has to be sent.
 func (c *connCredit) maxDataDue() bool {
-	if n := protocol.ByteCount(c.read.Swap(0)); n > 0 {
+	if c.read.Load() > 0 {
+		n := protocol.ByteCount(c.read.Swap(0))
 		c.recv.Consume(n)
 		c.sinceUpdate += n
 		c.wakeAt.Store(int64(c.recv.Size()/4 - c.sinceUpdate))

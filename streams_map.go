@@ -164,12 +164,13 @@ func (m *streamsMap) remove(r *streamRecord) (returned bool) {
 // whether there were any.
 func (m *streamsMap) collectDropped() (returned bool) {
 	for t := range m.dropped {
-		if n := m.dropped[t].Swap(0); n > 0 {
-			returned = true
-			m.mu.Lock()
-			m.incoming[t].creditReturned(protocol.StreamNum(n))
-			m.mu.Unlock()
+		if m.dropped[t].Load() == 0 {
+			continue
 		}
+		returned = true
+		m.mu.Lock()
+		m.incoming[t].creditReturned(protocol.StreamNum(m.dropped[t].Swap(0)))
+		m.mu.Unlock()
 	}
 	return returned
 }
