@@ -80,6 +80,7 @@ type responseBody struct {
 	str      *Stream
 	rsp      *http.Response
 	left     int64
+	none     bool      // by its status or the method, the response has no content
 	exchange *exchange // nil if the user of a RequestStream reads
 	over     atomic.Bool
 }

@@ -119,7 +119,10 @@ func (c *ClientConn) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	c.begin()
-	rsp, _, err := c.roundTrip(req)
+	rsp, f, err := c.roundTrip(req)
+	if err != nil && !f.bodyTaken {
+		closeBody(req)
+	}
 	return rsp, err
 }
 

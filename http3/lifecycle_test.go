@@ -121,9 +121,12 @@ func TestClientClosesAConnectionAfterGoAway(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		conns := make(chan *quic.Conn, 1)
 		w.serveRaw(func(conn *quic.Conn) {
-			openUni(t, conn, with(settings, frame(7, []byte{4})))
+			control := openUni(t, conn, settings)
+			str := answer(t, conn, nil, false)
+			control.Write(frame(7, []byte{4}))
 			time.Sleep(time.Second)
-			answer(t, conn, headers(":status", "200"), true)
+			str.Write(headers(":status", "200"))
+			str.Close()
 			conns <- conn
 		})
 		w.get("/")

@@ -116,17 +116,17 @@ func (s *RequestStream) readResponse() (*http.Response, error) {
 
 // newBody returns the body of a final response.
 func (s *RequestStream) newBody(rsp *http.Response) *responseBody {
-	left := rsp.ContentLength
+	b := &responseBody{str: s.str, rsp: rsp, left: rsp.ContentLength}
 	switch {
 	case s.method == http.MethodConnect && rsp.StatusCode < 300:
 		// "A client MUST ignore any Content-Length or Transfer-Encoding header fields received in a
 		// successful response to CONNECT." (RFC 9110, Section 9.3.6)
-		left = -1
+		b.left = -1
 		s.str.connect = true
 	case s.method == http.MethodHead || !bodyAllowed(rsp.StatusCode):
-		left = 0
+		b.left, b.none = 0, true
 	}
-	return &responseBody{str: s.str, rsp: rsp, left: left}
+	return b
 }
 
 // Read reads content of the response. See Stream.Read.

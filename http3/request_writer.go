@@ -176,7 +176,7 @@ func (f *requestFields) addRegular(req *http.Request, askGzip bool) {
 			f.add(name, v)
 		}
 	}
-	if n := actualContentLength(req); sendsContentLength(req.Method, n) && !isExtendedConnect(req) {
+	if n := actualContentLength(req); sendsContentLength(req.Method, n) {
 		f.add("content-length", strconv.FormatInt(n, 10))
 	}
 	if askGzip {
@@ -201,7 +201,7 @@ func actualContentLength(req *http.Request) int64 {
 // sendsContentLength reports whether the length is worth to be mentioned (RFC 9110, Section 8.6).
 func sendsContentLength(method string, n int64) bool {
 	if n != 0 {
-		return n > 0
+		return n > 0 && method != http.MethodConnect
 	}
 	return method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch
 }

@@ -37,21 +37,24 @@ type exchange struct {
 	askGzip   bool
 	stop      func() bool // ends the watch over the request's context; may be nil
 	uploading atomic.Bool
-	bodyTaken bool // the upload closes Request.Body
+	bodyTaken bool // Request.Body was used and is closed, or will be
+}
+
+// A failure says what may be done about a request that has failed.
+type failure struct {
+	verdict   verdict
+	bodyTaken bool // Request.Body was used and is closed, or will be
 }
 
 // roundTrip sends a request. The caller has called begin; the matching end is called here if there
-// is an error, or else by the response's body. The verdict belongs to the error.
-func (c *ClientConn) roundTrip(req *http.Request) (*http.Response, verdict, error) {
+// is an error, or else by the response's body. The failure belongs to the error.
+func (c *ClientConn) roundTrip(req *http.Request) (*http.Response, failure, error) {
 	x := &exchange{conn: c, req: req, trace: httptrace.ContextClientTrace(req.Context())}
 	rsp, err := x.run()
 	if err == nil {
-		return rsp, final, nil
+		return rsp, failure{}, nil
 	}
-	v := x.judge(err)
-	if !x.bodyTaken {
-		closeBody(req)
-	}
+	f := failure{x.judge(err), x.bodyTaken}
 	if x.str != nil {
 		x.str.str.abort(ErrCodeRequestCanceled)
 	}
@@ -60,9 +63,9 @@ func (c *ClientConn) roundTrip(req *http.Request) (*http.Response, verdict, erro
 	}
 	c.end()
 	if ctxErr := req.Context().Err(); ctxErr != nil {
-		return nil, final, ctxErr
+		return nil, failure{final, x.bodyTaken}, ctxErr
 	}
-	return nil, v, err
+	return nil, f, err
 }
 
 // judge tells whether the request may be sent again.
@@ -155,6 +158,7 @@ func (x *exchange) send() error {
 	err := x.str.sendHeader(x.req, x.askGzip)
 	if isStopped(err) {
 		// The server answers without having read the whole request (RFC 9114, Section 4.1).
+		x.bodyTaken = true
 		closeBody(x.req)
 		return nil
 	}
@@ -272,7 +276,14 @@ func (x *exchange) finish(rsp *http.Response) {
 	x.conn.noteAnswer()
 	rsp.Request = x.req
 	rsp.TLS = x.conn.conn.tls()
-	rsp.Body.(*responseBody).exchange = x
+	body := rsp.Body.(*responseBody)
+	if body.none && !x.uploading.Load() {
+		rsp.Body = http.NoBody
+		x.str.str.leaveUnread()
+		x.over()
+		return
+	}
+	body.exchange = x
 	if x.askGzip && strings.EqualFold(rsp.Header.Get("Content-Encoding"), "gzip") {
 		rsp.Header.Del("Content-Encoding")
 		rsp.Header.Del("Content-Length")

@@ -51,14 +51,16 @@ type serverConn struct {
 	server *Server
 	ctx    context.Context // has the values of the requests' contexts
 
+	// reader of the control stream only
+	maxPushID  uint64 // the client's
+	pushGoAway uint64 // the push ID of the client's GOAWAY frame, plus 1
+
 	// guarded by conn.mu
 	active     int // see admitLocked
 	idle       *time.Timer
 	goAway     bool
 	goAwayID   quic.StreamID // requests of this and higher IDs are rejected
 	goAwaySent bool
-	maxPushID  uint64                     // the client's
-	pushGoAway uint64                     // the push ID of the client's GOAWAY frame, plus 1
 	priorities map[quic.StreamID]priority // of streams not yet open
 }
 

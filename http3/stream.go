@@ -23,6 +23,8 @@ type Stream struct {
 	datagrams datagramQueue
 	// rejected: the server will not process the request (client only).
 	rejected atomic.Bool
+	// unread: nobody reads what is left, so it must not hold the stream.
+	unread atomic.Bool
 
 	// reader only
 	frameHeader  [maxFrameHeader]byte
@@ -44,8 +46,13 @@ type quicStream struct {
 // newStream makes a Stream of a QUIC stream and makes conn know it. It returns nil if conn takes on no
 // further request.
 func newStream(conn *connection, str *quic.Stream) *Stream {
-	s := &Stream{quicStream: &quicStream{str: str}, conn: conn}
-	s.datagrams.conn = conn
+	both := &struct {
+		stream Stream
+		quic   quicStream
+	}{}
+	s := &both.stream
+	s.quicStream, s.conn, s.datagrams.conn = &both.quic, conn, conn
+	s.str = str
 	if !conn.add(s) {
 		return nil
 	}
@@ -56,7 +63,12 @@ func newStream(conn *connection, str *quic.Stream) *Stream {
 // onState is called on the loop goroutine of the connection.
 func (s *Stream) onState(st quic.StreamState) {
 	switch st {
-	case quic.ReceiveStateDataRecvd, quic.ReceiveStateResetRecvd, quic.ReceiveStateStopped, quic.ReceiveStateDataRead,
+	case quic.ReceiveStateDataRecvd:
+		s.receiveClosed()
+		if s.unread.Load() {
+			s.CancelRead(quic.StreamErrorCode(ErrCodeNoError))
+		}
+	case quic.ReceiveStateResetRecvd, quic.ReceiveStateStopped, quic.ReceiveStateDataRead,
 		quic.ReceiveStateResetRead, quic.ReceiveStateDiscarded, quic.ReceiveStateAbandoned:
 		s.receiveClosed()
 	case quic.StreamStateRetired:
@@ -181,6 +193,14 @@ func (s *Stream) fail(err error) error {
 		return e.err
 	default:
 		return convertError(err)
+	}
+}
+
+// leaveUnread lets the stream go as soon as the peer has finished it.
+func (s *Stream) leaveUnread() {
+	s.unread.Store(true)
+	if st, _ := s.str.ReceiveState(); st == quic.ReceiveStateDataRecvd {
+		s.CancelRead(quic.StreamErrorCode(ErrCodeNoError))
 	}
 }
 

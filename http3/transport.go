@@ -131,19 +131,24 @@ func (t *Transport) RoundTripOpt(req *http.Request, opt RoundTripOpt) (*http.Res
 			return nil, err
 		}
 		reused := p.conn.wasAnswered()
-		rsp, v, err := p.conn.roundTrip(req)
+		rsp, f, err := p.conn.roundTrip(req)
 		if err == nil {
 			return rsp, nil
 		}
 		if errors.Is(err, quic.Err0RTTRejected) {
 			t.renew(p)
 		}
-		if attempt >= maxAttempts || !mayRepeat(req, v, reused) {
+		if attempt >= maxAttempts || !mayRepeat(req, f.verdict, reused) {
+			if !f.bodyTaken {
+				closeBody(req)
+			}
 			return nil, err
 		}
 		t.logRetry(key, err)
-		if req = rewind(req); req == nil {
-			return nil, err
+		if f.bodyTaken {
+			if req = rewind(req); req == nil {
+				return nil, err
+			}
 		}
 	}
 }
