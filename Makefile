@@ -3,7 +3,7 @@ GO ?= go
 FUZZTIME ?= 10s
 CROSS = linux/amd64 linux/386 linux/arm64 darwin/arm64 windows/amd64 freebsd/amd64
 
-.PHONY: check full fmt vet staticcheck archtest test race cross fuzz
+.PHONY: check full fmt vet staticcheck archtest test race cross fuzz goodput
 
 # check is for the minutes between two edits.
 check: fmt vet staticcheck archtest
@@ -46,3 +46,7 @@ fuzz:
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir; \
 		done; \
 	done
+
+# goodput prints how much of simulated links each congestion controller uses, and fails if that is too little.
+goodput:
+	$(GO) test ./integrationtests/goodput -run Table -v -count=1

@@ -1,29 +1,103 @@
 package goodput
 
 import (
+	"flag"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	quic "github.com/quic-go/quic-go"
 )
 
-var controllers = []quic.CongestionControl{quic.CongestionCUBIC, quic.CongestionNewReno, quic.CongestionBBRv3}
+// A row of the table holds for some controllers, which have to reach at least the given part of the link, and the
+// given fairness. Others only print what they reach.
+type row struct {
+	scenario
+	asserted     []quic.CongestionControl
+	share, index float64
+}
 
-var base = link{rate: 12_500_000, rtt: 50 * time.Millisecond, queue: 1}
+var all = []quic.CongestionControl{quic.CongestionCUBIC, quic.CongestionNewReno, quic.CongestionBBRv3}
 
-func lossy(l link, loss float64) link { l.loss = loss; return l }
+var bbr = []quic.CongestionControl{quic.CongestionBBRv3}
 
-func TestTable(t *testing.T) {
-	for _, s := range []scenario{
-		{"one flow, no loss", base, 1, 0, 10 * time.Second},
-		{"one flow, 1 % loss", lossy(base, 0.01), 1, 0, 20 * time.Second},
-		{"four flows, no loss", base, 4, 100 * time.Millisecond, 20 * time.Second},
-	} {
-		for _, cc := range controllers {
-			start := time.Now()
-			r := s.run(t, cc)
-			t.Logf("%-22s %-8s %6.1f %% of the link, Jain index %.3f, %.2f %% lost, %d packets, took %v",
-				s.name, cc, 100*r.share(), r.jain(), 100*r.lossRate(), r.stats.Sent, time.Since(start).Round(10*time.Millisecond))
+// fast is the link of the table: 100 Mbit/s and 50 ms, with a queue of a bandwidth-delay product.
+var fast = link{rate: 12_500_000, rtt: 50 * time.Millisecond, queue: 1}
+
+func (l link) with(loss float64) link {
+	l.loss = loss
+	return l
+}
+
+// measure runs a row for the controllers.
+func (r row) measure(t *testing.T, controllers []quic.CongestionControl) {
+	for _, cc := range controllers {
+		got := r.run(t, cc)
+		line := fmt.Sprintf("%-36s %-8s %5.1f %% of the link", r.name, cc, 100*got.share())
+		if r.flows > 1 {
+			line += fmt.Sprintf("  Jain index %.3f", got.jain())
+		}
+		t.Logf("%-82s %5.2f %% lost", line, 100*got.lossRate())
+		if r.warmUp == 0 && got.share() > 1 {
+			t.Errorf("%s with %s uses more than the link", r.name, cc)
+		}
+		for _, a := range r.asserted {
+			if a == cc && (got.share() < r.share || got.jain() < r.index) {
+				t.Errorf("%s with %s: want %.0f %% of the link and a Jain index of %.2f at least", r.name, cc, 100*r.share, r.index)
+			}
 		}
 	}
+}
+
+// TestTable prints and asserts the whole table. It takes a minute or two, so that it runs only if it is asked for by name.
+func TestTable(t *testing.T) {
+	if !strings.Contains(flag.Lookup("test.run").Value.String(), "Table") {
+		t.Skip("runs with -run Table")
+	}
+	const half = 500 * time.Millisecond
+	for _, r := range []row{
+		{scenario{"one flow", fast, 1, 0, 0, 15 * time.Second}, all, 0.9, 0},
+		{scenario{"one flow, 1 % loss", fast.with(0.01), 1, 0, 0, 30 * time.Second}, bbr, 0.7, 0},
+		{scenario{"four flows that begin together", fast, 4, 0, 0, 20 * time.Second}, all, 0.9, 0.9},
+		{scenario{"four flows, one each half second", fast, 4, half, time.Minute, time.Minute}, all, 0.9, 0.9},
+		{scenario{"four flows, 1 % loss", fast.with(0.01), 4, 0, 0, 20 * time.Second}, bbr, 0.7, 0},
+		{scenario{"one flow, a tenth of the queue", link{fast.rate, fast.rtt, 0.1, 0}, 1, 0, 0, 15 * time.Second}, nil, 0, 0},
+		{scenario{"one flow, ten times the queue", link{fast.rate, fast.rtt, 10, 0}, 1, 0, 0, 15 * time.Second}, all, 0.9, 0},
+		{scenario{"one flow, 200 ms", link{fast.rate, 200 * time.Millisecond, 1, 0}, 1, 0, 5 * time.Second, 15 * time.Second}, all, 0.9, 0},
+		{scenario{"one flow, 1 Mbit/s", link{125_000, fast.rtt, 1, 0}, 1, 0, 0, 30 * time.Second}, nil, 0, 0},
+	} {
+		r.measure(t, all)
+	}
+}
+
+func slow() bool { return raceEnabled || testing.Short() }
+
+// short is fast, or a slower link if packets cost much.
+func short() link {
+	l := fast
+	if slow() {
+		l.rate /= 5
+	}
+	return l
+}
+
+func TestCleanLink(t *testing.T) {
+	r := row{scenario{"one flow", short(), 1, 0, time.Second, 4 * time.Second}, all, 0.9, 0}
+	r.measure(t, all)
+}
+
+// One percent of random loss is for BBR alone: CUBIC and NewReno take it for congestion, as they must.
+func TestRandomLoss(t *testing.T) {
+	r := row{scenario{"one flow, 1 % loss", short().with(0.01), 1, 0, time.Second, 7 * time.Second}, bbr, 0.7, 0}
+	r.measure(t, bbr)
+}
+
+func TestFairness(t *testing.T) {
+	index := 0.9
+	if slow() {
+		index = 0.8 // each of the few packets in a window of the slower link counts for more
+	}
+	r := row{scenario{"four flows that begin together", short(), 4, 0, time.Second, 6 * time.Second}, all, 0.9, index}
+	r.measure(t, all)
 }

@@ -33,21 +33,22 @@ func (l link) options() netsim.Options {
 	}
 }
 
-// A scenario is some transfers over a link that begin one after the other and end at the same time.
+// A scenario is some transfers over a link.
 type scenario struct {
 	name     string
 	link     link
 	flows    int
 	stagger  time.Duration // between the begins of two flows
-	duration time.Duration // after the begin of the last one
+	warmUp   time.Duration // after the begin of the first one, not measured
+	duration time.Duration // after that
 }
 
 // A result is what the flows of a scenario have got.
 type result struct {
-	bytes    []int64 // of each flow while all were there
+	bytes    []int64 // of each flow
 	duration time.Duration
-	stats    netsim.Stats
 	rate     int
+	stats    netsim.Stats // of the whole scenario
 }
 
 // share returns the goodput of all flows as a part of the rate of the link.
@@ -107,7 +108,7 @@ func (s scenario) measure(t *testing.T, cc quic.CongestionControl) result {
 			}
 		})
 	}
-	time.Sleep(time.Duration(s.flows-1) * s.stagger)
+	time.Sleep(s.warmUp)
 	r := result{bytes: make([]int64, s.flows), duration: s.duration, rate: s.link.rate}
 	for i := range counts {
 		r.bytes[i] = -counts[i].Load()

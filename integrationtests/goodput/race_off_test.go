@@ -1,0 +1,5 @@
+//go:build !race
+
+package goodput
+
+const raceEnabled = false
