@@ -2,7 +2,6 @@ package quic
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -88,9 +87,6 @@ func validateConfig(c *Config) error {
 	if c == nil {
 		return nil
 	}
-	if c.Tracer != nil {
-		return errTracerNotImplemented
-	}
 	for _, v := range c.Versions {
 		if !protocol.IsSupportedVersion(protocol.SupportedVersions, v) {
 			return fmt.Errorf("invalid QUIC version: %s", v)
@@ -159,5 +155,3 @@ func streamLimit(v, def int64) int64 {
 	}
 	return v
 }
-
-var errTracerNotImplemented = errors.New("quic: Config.Tracer is not implemented yet")

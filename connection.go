@@ -33,6 +33,7 @@ type Conn struct {
 	// handshakeDone is closed when the handshake completes, earlyReady when the connection can be
 	// used: a client with 0-RTT keys, a server that can send 1-RTT packets. done is closed at the end.
 	handshakeDone, earlyReady, done chan struct{}
+	trace                           qlogwriter.Trace // as of start; nil without one
 
 	// used by the loop and by applications, each with a lock of its own
 	streams   *streamsMap
@@ -48,6 +49,7 @@ type Conn struct {
 	early              earlyState
 
 	// loop only
+	log           *connLog // nil without a trace
 	timers        timers
 	timer         *time.Timer
 	recovery      *recovery.Tracker
@@ -185,7 +187,10 @@ func (c *Conn) newConnectionIDs() {
 }
 
 // start begins the connection's loop.
-func (c *Conn) start() { go c.run() }
+func (c *Conn) start() {
+	c.openLog()
+	go c.run()
+}
 
 // wake makes the loop look for work. It never blocks.
 func (c *Conn) wake() {
@@ -335,6 +340,3 @@ func (q *receiveQueue) close() {
 		p.Buffer.Release()
 	}
 }
-
-// QlogTrace returns the trace of the connection: nil, as Config.Tracer is not implemented yet.
-func (c *Conn) QlogTrace() qlogwriter.Trace { return nil }

@@ -106,6 +106,7 @@ func (c *Conn) finish() {
 	c.streams.close(c.end)
 	c.datagrams.close(c.end)
 	c.streams.deliver()
+	c.log.closed()
 	c.timer.Stop()
 	c.dropUndecryptable()
 	linger := 3 * c.recovery.RTT().PTO(true)
@@ -152,7 +153,9 @@ func (c *Conn) closePackets() []byte {
 	if c.out.n > 0 && c.out.packets[0].level == protocol.EncryptionInitial && c.perspective == protocol.PerspectiveClient {
 		padTo = int(size)
 	}
-	return c.sealPackets(b, padTo)
+	b = c.sealPackets(b, padTo)
+	c.log.packetsSent(b)
+	return b
 }
 
 // minClosePacketSize is the room that a CONNECTION_CLOSE without a reason needs in any case.

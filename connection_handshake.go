@@ -9,6 +9,7 @@ import (
 	"github.com/quic-go/quic-go/internal/protocol"
 	"github.com/quic-go/quic-go/internal/qerr"
 	"github.com/quic-go/quic-go/internal/wire"
+	"github.com/quic-go/quic-go/qlog"
 )
 
 // setInitialKeys derives the Initial keys from the client's Destination Connection ID (RFC 9001, Section 5.2).
@@ -103,6 +104,7 @@ func (c *Conn) handleTLS(now monotime.Time) {
 }
 
 func (c *Conn) handleTLSEvent(now monotime.Time, e *handshake.Event) error {
+	c.log.tlsEvent(e)
 	switch e.Kind {
 	case handshake.EventReadKeys:
 		return c.setReadKeys(e)
@@ -357,6 +359,7 @@ func (c *Conn) confirm(now monotime.Time) {
 		return
 	}
 	c.life.confirmed = true
+	c.log.state(qlog.ConnectionStateHandshakeConfirmed)
 	c.dropLevel(now, protocol.EncryptionInitial)
 	c.dropLevel(now, protocol.EncryptionHandshake)
 	c.recovery.SetHandshakeConfirmed()
@@ -376,6 +379,7 @@ func (c *Conn) dropLevel(now monotime.Time, level protocol.EncryptionLevel) {
 }
 
 func (c *Conn) dropKeys(level protocol.EncryptionLevel) {
+	c.log.keysDropped(level)
 	c.keys.dropped[level] = true
 	c.keys.sealers[level], c.keys.openers[level] = nil, nil
 }
@@ -386,16 +390,20 @@ func (c *Conn) handleRetry(now monotime.Time, packet []byte, hdr *wire.LongHeade
 	// After the client has received and processed an Initial or Retry packet from the server, it MUST discard any
 	// subsequent Retry packets that it receives."
 	if c.perspective == protocol.PerspectiveServer || c.life.retried || c.life.receivedAny || len(hdr.Token) == 0 {
+		c.log.dropped(packet, qlog.PacketDropUnexpectedPacket)
 		return
 	}
 	// RFC 9000, Section 17.2.5.1: "A client MUST discard a Retry packet that contains a Source Connection ID field that is
 	// identical to the Destination Connection ID field of its Initial packet."
 	if hdr.SrcCID == c.params.origDstCID {
+		c.log.dropped(packet, qlog.PacketDropUnexpectedPacket)
 		return
 	}
 	if protect.RetryTag(c.version, c.params.origDstCID, packet[:len(packet)-len(hdr.RetryTag)]) != hdr.RetryTag {
+		c.log.dropped(packet, qlog.PacketDropUnexpectedPacket)
 		return
 	}
+	c.log.retryReceived(hdr)
 	c.life.retried, c.life.retrySrc = true, hdr.SrcCID
 	c.life.token = append([]byte(nil), hdr.Token...)
 	c.received.SetInitial(hdr.SrcCID)
@@ -407,12 +415,15 @@ func (c *Conn) handleRetry(now monotime.Time, packet []byte, hdr *wire.LongHeade
 // handleVersionNegotiation handles a Version Negotiation packet (RFC 9000, Section 6.2).
 func (c *Conn) handleVersionNegotiation(packet []byte) {
 	if c.perspective == protocol.PerspectiveServer || c.life.receivedAny || c.life.retried || c.params.versionNegotiated {
+		c.log.dropped(packet, qlog.PacketDropUnexpectedPacket)
 		return
 	}
 	dst, src, versions, err := wire.ParseVersionNegotiation(packet)
 	if err != nil || string(dst) != string(c.params.srcCID.Bytes()) || string(src) != string(c.params.origDstCID.Bytes()) {
+		c.log.dropped(packet, qlog.PacketDropUnexpectedPacket)
 		return
 	}
+	c.log.versionsReceived(dst, src, versions)
 	for _, v := range versions {
 		if v == c.version {
 			// "A client MUST discard a Version Negotiation packet that lists the QUIC version selected by the client."

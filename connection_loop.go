@@ -67,6 +67,7 @@ func (c *Conn) turn(now monotime.Time, batch []udp.Packet) (more bool) {
 		c.send(now)
 	}
 	c.streams.deliver()
+	c.log.turnDone(now)
 	c.setTimers(now)
 	c.publishStats()
 	return more

@@ -87,6 +87,7 @@ func (c *Conn) sendMTUProbe(now monotime.Time, size protocol.ByteCount) bool {
 		c.mtu.OnTooLong(now, size)
 		return false
 	}
+	c.log.probeSent(b)
 	o.sent = recovery.Sent{
 		Space:        protocol.SpaceAppData,
 		Level:        protocol.Encryption1RTT,

@@ -90,9 +90,13 @@ func (c *Conn) publishAddrs() {
 // LocalAddr returns the local address, a *net.UDPAddr on UDP sockets. It changes when the connection migrates.
 func (c *Conn) LocalAddr() net.Addr {
 	a := c.addrs.Load()
-	addr := a.transport.conn.LocalAddr()
-	if ua, ok := addr.(*net.UDPAddr); ok && a.dst.Local.IsValid() {
-		return &net.UDPAddr{IP: a.dst.Local.AsSlice(), Port: ua.Port, Zone: ua.Zone}
+	return localAddr(a.transport, &a.dst)
+}
+
+func localAddr(t *Transport, dst *udp.Destination) net.Addr {
+	addr := t.conn.LocalAddr()
+	if ua, ok := addr.(*net.UDPAddr); ok && dst.Local.IsValid() {
+		return &net.UDPAddr{IP: dst.Local.AsSlice(), Port: ua.Port, Zone: ua.Zone}
 	}
 	return addr
 }

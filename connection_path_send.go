@@ -111,6 +111,7 @@ func (c *Conn) writePathPacket(now monotime.Time, id path.ID, b []byte) {
 	active := id == c.paths.manager.Active()
 	// An error counts as the loss of the packet.
 	_ = p.transport.conn.WriteBatch(b, len(b), protocol.ECNNon, &p.dst)
+	c.log.pathPacketSent(b, id)
 	d := &o.packets[0]
 	o.sent = recovery.Sent{
 		Space:        protocol.SpaceAppData,

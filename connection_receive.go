@@ -9,6 +9,7 @@ import (
 	"github.com/quic-go/quic-go/internal/qerr"
 	"github.com/quic-go/quic-go/internal/udp"
 	"github.com/quic-go/quic-go/internal/wire"
+	"github.com/quic-go/quic-go/qlog"
 )
 
 // Reserved bits of the first byte, without header protection (RFC 9000, Sections 17.2 and 17.3.1).
@@ -21,9 +22,12 @@ const (
 // handleDatagram handles a received datagram. The caller owns p.Buffer.
 func (c *Conn) handleDatagram(now monotime.Time, p *udp.Packet) {
 	c.stats.onReceived(len(p.Data))
-	if c.onDatagram(now, p) {
-		c.handlePackets(now, p)
+	c.log.datagram(p.Data)
+	if !c.onDatagram(now, p) {
+		c.log.dropped(p.Data, qlog.PacketDropUnexpectedPacket)
+		return
 	}
+	c.handlePackets(now, p)
 }
 
 // handlePackets handles the packets of a datagram one after the other.
@@ -39,12 +43,18 @@ func (c *Conn) handlePackets(now monotime.Time, p *udp.Packet) {
 			return
 		}
 		hdr, err := wire.ParseLongHeader(data)
-		if err != nil || hdr.Version != c.version {
+		if err != nil {
+			c.log.dropped(data, qlog.PacketDropHeaderParseError)
+			return
+		}
+		if hdr.Version != c.version {
+			c.log.dropped(data, qlog.PacketDropUnexpectedVersion)
 			return
 		}
 		// RFC 9000, Section 12.2: "Receivers SHOULD ignore any subsequent packets with a different
 		// Destination Connection ID than the first packet in the datagram."
 		if dst.Valid() && hdr.DstCID != dst {
+			c.log.dropped(data, qlog.PacketDropUnknownConnectionID)
 			return
 		}
 		dst = hdr.DstCID
@@ -74,18 +84,22 @@ func levelOfPacket(t protocol.PacketType) protocol.EncryptionLevel {
 func (c *Conn) handleLongHeader(now monotime.Time, p *udp.Packet, packet []byte, hdr *wire.LongHeader) {
 	level := levelOfPacket(hdr.Type)
 	if !c.acceptable(level, len(p.Data), hdr) {
+		c.log.unacceptable(packet, hdr)
 		return
 	}
 	opener := c.keys.openers[level]
 	if opener == nil {
-		if !c.keys.dropped[level] {
-			c.keepUndecryptable(p, packet)
+		if c.keys.dropped[level] {
+			c.log.dropped(packet, qlog.PacketDropKeysUnavailable)
+			return
 		}
+		c.keepUndecryptable(p, packet)
 		return
 	}
 	space := level.Space()
 	opened, err := opener.Open(packet, hdr.PNOffset, c.recovery.LargestReceived(space))
 	if err != nil {
+		c.log.dropped(packet, qlog.PacketDropPayloadDecryptError)
 		return
 	}
 	if opened.First&reservedBitsLong != 0 {
@@ -93,8 +107,10 @@ func (c *Conn) handleLongHeader(now monotime.Time, p *udp.Packet, packet []byte,
 		return
 	}
 	if c.recovery.IsDuplicate(space, opened.PN) {
+		c.log.dropped(packet, qlog.PacketDropDuplicate)
 		return
 	}
+	c.log.longReceived(hdr, &opened, p.ECN)
 	c.onAuthenticated(now, level, hdr.SrcCID)
 	c.handlePayload(now, level, &opened, p.ECN, hdr.DstCID)
 }
@@ -135,6 +151,7 @@ func (c *Conn) onAuthenticated(now monotime.Time, level protocol.EncryptionLevel
 func (c *Conn) handleShortHeader(now monotime.Time, p *udp.Packet, packet []byte) {
 	cidLen := c.params.srcCID.Len()
 	if packet[0]&fixedBit == 0 || len(packet) < 1+cidLen {
+		c.log.dropped(packet, qlog.PacketDropHeaderParseError)
 		c.checkStatelessReset(p.Data)
 		return
 	}
@@ -150,6 +167,7 @@ func (c *Conn) handleShortHeader(now monotime.Time, p *udp.Packet, packet []byte
 			c.fail(t)
 			return
 		}
+		c.log.dropped(packet, qlog.PacketDropPayloadDecryptError)
 		c.checkStatelessReset(p.Data)
 		return
 	}
@@ -158,8 +176,10 @@ func (c *Conn) handleShortHeader(now monotime.Time, p *udp.Packet, packet []byte
 		return
 	}
 	if c.recovery.IsDuplicate(protocol.SpaceAppData, opened.PN) {
+		c.log.dropped(packet, qlog.PacketDropDuplicate)
 		return
 	}
+	c.log.shortReceived(packet, &opened, p.ECN)
 	c.handlePayload(now, protocol.Encryption1RTT, &opened, p.ECN, dst)
 }
 
@@ -209,8 +229,10 @@ func (c *Conn) handlePayload(now monotime.Time, level protocol.EncryptionLevel, 
 // keepUndecryptable keeps a packet until its keys are there. At the limit it is dropped.
 func (c *Conn) keepUndecryptable(p *udp.Packet, packet []byte) {
 	if c.life.complete || len(c.undecryptable) >= protocol.MaxUndecryptablePackets {
+		c.log.dropped(packet, qlog.PacketDropKeysUnavailable)
 		return
 	}
+	c.log.buffered(packet)
 	kept := *p
 	kept.Data = packet
 	kept.Buffer.Retain()
@@ -221,6 +243,7 @@ func (c *Conn) keepUndecryptable(p *udp.Packet, packet []byte) {
 func (c *Conn) retryUndecryptable(now monotime.Time) {
 	waiting := c.undecryptable
 	c.undecryptable = nil
+	c.log.datagram(nil)
 	for i := range waiting {
 		if c.end == nil {
 			c.paths.in = incomingPacket{id: c.findPath(&waiting[i]), packet: &waiting[i]}

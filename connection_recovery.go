@@ -21,6 +21,7 @@ func (c *Conn) newRecovery() {
 
 // onRecoveryResult tells the owners of what was sent about its fate.
 func (c *Conn) onRecoveryResult() {
+	c.log.lost(&c.result)
 	for i := range c.result.Acked {
 		c.onRecordAcked(&c.result.Acked[i])
 	}

@@ -106,6 +106,7 @@ func (c *Conn) appendDatagram(now monotime.Time, mode recovery.Mode) int {
 		padTo = base + max(size, protocol.MinInitialPacketSize)
 	}
 	b = c.sealPackets(b, padTo)
+	c.log.packetsSent(b[base:])
 	o.batch = b
 	if o.segment == 0 {
 		o.segment = len(b) - base

@@ -160,6 +160,7 @@ func (c *Conn) sealPackets(b []byte, padTo int) []byte {
 		last.end += n
 		last.padded = true
 	}
+	c.log.sealing(b)
 	for i := range c.out.n {
 		d := &c.out.packets[i]
 		if d.lengthOffset > 0 {

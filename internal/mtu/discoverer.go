@@ -50,6 +50,9 @@ func New(now monotime.Time, size protocol.ByteCount) *Discoverer {
 // Current returns how large packets may be.
 func (d *Discoverer) Current() protocol.ByteCount { return d.current }
 
+// Done reports whether no larger size is searched for.
+func (d *Discoverer) Done() bool { return d.searching && d.probe.size == 0 }
+
 // Restrict makes packets no larger than limit.
 func (d *Discoverer) Restrict(limit protocol.ByteCount) {
 	d.limit = max(limit, base)

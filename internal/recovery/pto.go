@@ -51,6 +51,27 @@ func (t *Tracker) Deadline() monotime.Time {
 	return deadline
 }
 
+// A Timer is the timer of loss detection, for the log.
+type Timer struct {
+	At    monotime.Time // Deadline
+	Space protocol.PacketNumberSpace
+	PTO   bool // false: the time threshold
+}
+
+// Timer returns what Deadline stands for.
+func (t *Tracker) Timer() Timer {
+	first := t.earliestLoss()
+	if first == nil {
+		at, space := t.ptoDeadline()
+		return Timer{At: at, Space: space, PTO: true}
+	}
+	timer := Timer{At: first.lossTime}
+	for &t.spaces[timer.Space] != first {
+		timer.Space++
+	}
+	return timer
+}
+
 func (t *Tracker) earliestLoss() (first *space) {
 	for i := range t.spaces {
 		s := &t.spaces[i]

@@ -145,6 +145,14 @@ func (t *Tracker) Controller() congestion.Controller { return t.controller }
 // InFlight returns bytes_in_flight.
 func (t *Tracker) InFlight() protocol.ByteCount { return t.inFlight }
 
+// PacketsInFlight returns how many ack-eliciting packets wait for their fate.
+func (t *Tracker) PacketsInFlight() (n int) {
+	for i := range t.spaces {
+		n += t.spaces[i].eliciting
+	}
+	return n
+}
+
 // LargestAcked returns the largest packet number that the peer acknowledged, -1 if none.
 func (t *Tracker) LargestAcked(space protocol.PacketNumberSpace) protocol.PacketNumber {
 	return t.spaces[space].largestAcked

@@ -1,0 +1,298 @@
+package quic
+
+import (
+	"bytes"
+
+	"github.com/quic-go/quic-go/internal/path"
+	"github.com/quic-go/quic-go/internal/protect"
+	"github.com/quic-go/quic-go/internal/protocol"
+	"github.com/quic-go/quic-go/internal/wire"
+	"github.com/quic-go/quic-go/qlog"
+	"github.com/quic-go/quic-go/qlogwriter"
+)
+
+// The log of packets decodes their payload a second time: handling stops at the first fault, but the log shows all
+// frames, and who writes or handles frames need not think of the log.
+
+// packetTypes are the types of packets by level.
+var packetTypes = [protocol.NumEncryptionLevels]qlog.PacketType{
+	protocol.EncryptionInitial:   qlog.PacketTypeInitial,
+	protocol.Encryption0RTT:      qlog.PacketType0RTT,
+	protocol.EncryptionHandshake: qlog.PacketTypeHandshake,
+	protocol.Encryption1RTT:      qlog.PacketType1RTT,
+}
+
+// spaceLevels are the levels that stand for a packet number space.
+var spaceLevels = [protocol.NumPacketNumberSpaces]qlog.EncryptionLevel{
+	protocol.SpaceInitial:   qlog.EncryptionInitial,
+	protocol.SpaceHandshake: qlog.EncryptionHandshake,
+	protocol.SpaceAppData:   qlog.Encryption1RTT,
+}
+
+func newConnLog(c *Conn, rec qlogwriter.Recorder) *connLog {
+	return &connLog{
+		c: c, rec: rec,
+		sent: wire.Parser{AckDelayExponent: protocol.AckDelayExponent, Datagrams: true, ResetStreamAt: true},
+	}
+}
+
+// frames decodes a payload as far as that is possible.
+func (l *connLog) frames(p *wire.Parser, payload []byte, level protocol.EncryptionLevel) []qlog.Frame {
+	var frames []qlog.Frame
+	for len(payload) > 0 {
+		n, err := p.Next(payload, level, &l.frame)
+		if err != nil {
+			break
+		}
+		payload = payload[n:]
+		if f := logFrame(&l.frame); f != nil {
+			frames = append(frames, qlog.Frame{Frame: f})
+		}
+	}
+	return frames
+}
+
+// logFrame returns what the log keeps of a frame: no data. It is nil for PADDING.
+func logFrame(f *wire.Decoded) any {
+	switch f.Type {
+	case wire.FrameTypePadding:
+		return nil
+	case wire.FrameTypeStream:
+		return &qlog.StreamFrame{StreamID: f.StreamID, Offset: int64(f.Offset), Length: int64(len(f.Data)), Fin: f.Fin}
+	case wire.FrameTypeCrypto:
+		return &qlog.CryptoFrame{Offset: int64(f.Offset), Length: int64(len(f.Data))}
+	case wire.FrameTypeDatagram:
+		return &qlog.DatagramFrame{Length: int64(len(f.Data))}
+	}
+	return f.Frame()
+}
+
+// ecnName returns the codepoint of a packet, or nothing if the socket does not tell.
+func (l *connLog) ecnName(e protocol.ECN) qlog.ECN {
+	switch e {
+	case protocol.ECT0:
+		return qlog.ECT0
+	case protocol.ECT1:
+		return qlog.ECT1
+	case protocol.ECNCE:
+		return qlog.ECNCE
+	case protocol.ECNNon:
+	}
+	if _, ecn, _ := l.c.transport.conn.Capabilities(); ecn {
+		return qlog.ECTNot
+	}
+	return qlog.ECNUnsupported
+}
+
+func longHeader(h *wire.LongHeader, pn protocol.PacketNumber) qlog.PacketHeader {
+	lh := qlog.PacketHeader{
+		PacketNumber:     pn,
+		Version:          h.Version,
+		SrcConnectionID:  h.SrcCID,
+		DestConnectionID: h.DstCID,
+	}
+	if h.Type == protocol.PacketTypeRetry {
+		lh.PacketType = qlog.PacketTypeRetry
+	} else {
+		lh.PacketType = packetTypes[levelOfPacket(h.Type)]
+	}
+	if len(h.Token) > 0 {
+		lh.Token = &qlog.Token{Raw: bytes.Clone(h.Token)}
+	}
+	return lh
+}
+
+func shortHeader(dst []byte, pn protocol.PacketNumber, phase protocol.KeyPhase) qlog.PacketHeader {
+	return qlog.PacketHeader{
+		PacketType:       qlog.PacketType1RTT,
+		KeyPhaseBit:      qlog.KeyPhase(phase).Bit(),
+		PacketNumber:     pn,
+		DestConnectionID: protocol.ParseConnectionID(dst),
+	}
+}
+
+// sealing is called before the packets of a datagram are sealed.
+func (l *connLog) sealing(b []byte) {
+	if l == nil {
+		return
+	}
+	l.drafts = l.drafts[:0]
+	for i := range l.c.out.n {
+		d := &l.c.out.packets[i]
+		e := qlog.PacketSent{
+			Raw:    qlog.RawInfo{Length: d.end - d.start + protect.Overhead, PayloadLength: d.end - d.payload},
+			Frames: l.frames(&l.sent, b[d.payload:d.end], d.level),
+		}
+		if d.lengthOffset > 0 {
+			// The length of the packet is still missing.
+			_, dst, src, _, _ := wire.ParseInvariantHeader(b[d.start:d.payload])
+			e.Header = qlog.PacketHeader{
+				PacketType:       packetTypes[d.level],
+				PacketNumber:     d.pn,
+				Version:          l.c.version,
+				SrcConnectionID:  protocol.ParseConnectionID(src),
+				DestConnectionID: protocol.ParseConnectionID(dst),
+			}
+			if d.level == protocol.EncryptionInitial && len(l.c.life.token) > 0 {
+				e.Header.Token = &qlog.Token{Raw: l.c.life.token}
+			}
+		} else {
+			e.Header = shortHeader(b[d.start+1:d.payload-d.pnLen], d.pn, l.c.keys.oneRTT.Phase())
+		}
+		l.drafts = append(l.drafts, e)
+	}
+}
+
+// packetsSent is called when the datagram that was sealed last is sent on the active path.
+func (l *connLog) packetsSent(datagram []byte) {
+	if l != nil {
+		l.recordSent(datagram, l.c.paths.manager.Active(), qlog.PacketSent{ECN: l.ecnName(l.c.out.ecn)})
+	}
+}
+
+// probeSent is packetsSent for a probe of the path MTU.
+func (l *connLog) probeSent(datagram []byte) {
+	if l != nil {
+		active := l.c.paths.manager.Active()
+		l.recordSent(datagram, active, qlog.PacketSent{ECN: l.ecnName(l.c.out.ecn), IsMTUProbePacket: true})
+	}
+}
+
+// pathPacketSent is packetsSent for a datagram that belongs to a path.
+func (l *connLog) pathPacketSent(datagram []byte, id path.ID) {
+	if l != nil {
+		l.recordSent(datagram, id, qlog.PacketSent{ECN: l.ecnName(protocol.ECNNon)})
+	}
+}
+
+// recordSent records the packets of a datagram, which have in common what is set in e.
+func (l *connLog) recordSent(datagram []byte, id path.ID, e qlog.PacketSent) {
+	e.DatagramPayloadChecksum = qlog.CalculateDatagramPayloadChecksum(datagram)
+	e.Tuple = l.tuple(id)
+	l.keyPhase(l.c.keys.oneRTT.Phase(), qlog.KeyUpdateLocal)
+	for _, d := range l.drafts {
+		e.Header, e.Raw, e.Frames = d.Header, d.Raw, d.Frames
+		l.rec.RecordEvent(e)
+	}
+	l.drafts = l.drafts[:0]
+}
+
+// datagram is called before the packets of a received datagram are opened in place; with nil for packets of an
+// earlier one.
+func (l *connLog) datagram(b []byte) {
+	if l == nil {
+		return
+	}
+	l.checksum = 0
+	if b != nil {
+		l.checksum = qlog.CalculateDatagramPayloadChecksum(b)
+	}
+}
+
+// longReceived is called before an authentic packet with a long header is handled.
+func (l *connLog) longReceived(h *wire.LongHeader, o *protect.Opened, ecn protocol.ECN) {
+	if l != nil {
+		l.recordReceived(longHeader(h, o.PN), levelOfPacket(h.Type), h.PacketLen, o, ecn)
+	}
+}
+
+// shortReceived is called before an authentic packet with a short header is handled.
+func (l *connLog) shortReceived(packet []byte, o *protect.Opened, ecn protocol.ECN) {
+	if l == nil {
+		return
+	}
+	l.keyPhase(o.KeyPhase, qlog.KeyUpdateRemote)
+	dst := packet[1 : 1+l.c.params.srcCID.Len()]
+	l.recordReceived(shortHeader(dst, o.PN, o.KeyPhase), protocol.Encryption1RTT, len(packet), o, ecn)
+}
+
+func (l *connLog) recordReceived(h qlog.PacketHeader, level protocol.EncryptionLevel, size int, o *protect.Opened, ecn protocol.ECN) {
+	if level != protocol.Encryption1RTT && l.c.perspective == protocol.PerspectiveClient && !l.c.life.receivedAny {
+		l.state(qlog.ConnectionStateHandshakeStarted)
+	}
+	p := &l.c.parser
+	l.received.AckDelayExponent, l.received.Datagrams, l.received.ResetStreamAt = p.AckDelayExponent, p.Datagrams, p.ResetStreamAt
+	l.rec.RecordEvent(qlog.PacketReceived{
+		Header:                  h,
+		Raw:                     qlog.RawInfo{Length: size, PayloadLength: len(o.Payload)},
+		DatagramPayloadChecksum: l.checksum,
+		Frames:                  l.frames(&l.received, o.Payload, level),
+		ECN:                     l.ecnName(ecn),
+		Tuple:                   l.tuple(l.c.paths.in.id),
+	})
+}
+
+// retryReceived records a Retry packet that is followed.
+func (l *connLog) retryReceived(h *wire.LongHeader) {
+	if l == nil {
+		return
+	}
+	l.rec.RecordEvent(qlog.PacketReceived{
+		Header:                  longHeader(h, protocol.InvalidPacketNumber),
+		Raw:                     qlog.RawInfo{Length: h.PacketLen, PayloadLength: qlog.OmitLength},
+		DatagramPayloadChecksum: l.checksum,
+	})
+}
+
+// versionsReceived records a Version Negotiation packet.
+func (l *connLog) versionsReceived(dst, src []byte, versions []protocol.Version) {
+	if l == nil {
+		return
+	}
+	l.rec.RecordEvent(qlog.VersionNegotiationReceived{
+		Header:            qlog.PacketHeaderVersionNegotiation{SrcConnectionID: bytes.Clone(src), DestConnectionID: bytes.Clone(dst)},
+		SupportedVersions: versions,
+	})
+}
+
+// dropped records that a received packet, perhaps with what follows it in its datagram, is ignored.
+func (l *connLog) dropped(packet []byte, reason qlog.PacketDropReason) {
+	if l != nil {
+		l.rec.RecordEvent(qlog.PacketDropped{
+			Header:                  l.headerOf(packet),
+			Raw:                     qlog.RawInfo{Length: len(packet), PayloadLength: qlog.OmitLength},
+			DatagramPayloadChecksum: l.checksum,
+			Trigger:                 reason,
+		})
+	}
+}
+
+// unacceptable records that a packet is ignored because of its header.
+func (l *connLog) unacceptable(packet []byte, h *wire.LongHeader) {
+	if l == nil {
+		return
+	}
+	reason := qlog.PacketDropUnexpectedPacket
+	if l.c.life.peerCIDKnown && h.SrcCID != l.c.life.peerSrc {
+		reason = qlog.PacketDropUnexpectedSourceConnectionID
+	}
+	l.dropped(packet, reason)
+}
+
+// buffered records that a packet waits for its keys.
+func (l *connLog) buffered(packet []byte) {
+	if l != nil {
+		l.rec.RecordEvent(qlog.PacketBuffered{
+			Header:                  l.headerOf(packet),
+			Raw:                     qlog.RawInfo{Length: len(packet), PayloadLength: qlog.OmitLength},
+			DatagramPayloadChecksum: l.checksum,
+		})
+	}
+}
+
+// headerOf returns what can be read of the header of a packet that is not opened.
+func (l *connLog) headerOf(packet []byte) qlog.PacketHeader {
+	cidLen := l.c.params.srcCID.Len()
+	if !wire.IsLongHeader(packet[0]) {
+		h := qlog.PacketHeader{PacketType: qlog.PacketType1RTT, PacketNumber: protocol.InvalidPacketNumber}
+		if len(packet) > cidLen {
+			h.DestConnectionID = protocol.ParseConnectionID(packet[1 : 1+cidLen])
+		}
+		return h
+	}
+	h, err := wire.ParseLongHeader(packet)
+	if err != nil {
+		return qlog.PacketHeader{PacketType: qlog.PacketTypeUnknown}
+	}
+	return longHeader(&h, protocol.InvalidPacketNumber)
+}

@@ -1,0 +1,395 @@
+package quic_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	quic "github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/internal/netsim"
+	"github.com/quic-go/quic-go/internal/testcert"
+	"github.com/quic-go/quic-go/qlog"
+	"github.com/quic-go/quic-go/qlogwriter"
+	"github.com/quic-go/quic-go/testutils/events"
+)
+
+// A recordingTracer is a Config.Tracer that keeps events, and its calls.
+type recordingTracer struct {
+	events.Recorder
+	mu    sync.Mutex
+	calls []tracerCall
+}
+
+type tracerCall struct {
+	ctx      context.Context
+	isClient bool
+	odcid    quic.ConnectionID
+	trace    qlogwriter.Trace
+}
+
+func (r *recordingTracer) trace(ctx context.Context, isClient bool, odcid quic.ConnectionID) qlogwriter.Trace {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	trace := &events.Trace{Recorder: &r.Recorder}
+	r.calls = append(r.calls, tracerCall{ctx, isClient, odcid, trace})
+	return trace
+}
+
+func recorded[E qlogwriter.Event](r *recordingTracer) (found []E) {
+	var example E
+	for _, e := range r.Events(example) {
+		found = append(found, e.(E))
+	}
+	return found
+}
+
+// A tracedPair is a pair of which both sides have a trace.
+type tracedPair struct {
+	*pair
+	clientLog, serverLog recordingTracer
+}
+
+func newTracedPair(t *testing.T, o pairOptions) *tracedPair {
+	t.Helper()
+	p := &tracedPair{}
+	if o.client == nil {
+		o.client = &quic.Config{}
+	}
+	if o.server == nil {
+		o.server = &quic.Config{}
+	}
+	o.client.Tracer, o.server.Tracer = p.clientLog.trace, p.serverLog.trace
+	p.pair = newPair(t, o)
+	return p
+}
+
+// echo sends n bytes to the server and back.
+func (p *tracedPair) echo(t *testing.T, n int) {
+	t.Helper()
+	go func() {
+		s, err := p.server.AcceptStream(t.Context())
+		if err != nil {
+			t.Errorf("AcceptStream: %v", err)
+			return
+		}
+		if _, err := io.Copy(s, s); err != nil {
+			t.Errorf("echo: %v", err)
+		}
+		s.Close()
+	}()
+	s, err := p.client.OpenStream()
+	if err != nil {
+		t.Fatalf("OpenStream: %v", err)
+	}
+	go func() {
+		s.Write(make([]byte, n))
+		s.Close()
+	}()
+	if got, err := io.Copy(io.Discard, s); err != nil || got != int64(n) {
+		t.Fatalf("received %d bytes, %v; want %d", got, err, n)
+	}
+}
+
+func TestTracerIsCalledOncePerConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newTracedPair(t, pairOptions{})
+		p.client.CloseWithError(0, "")
+		synctest.Wait()
+		client, server := p.clientLog.calls, p.serverLog.calls
+		if len(client) != 1 || len(server) != 1 {
+			t.Fatalf("Tracer was called %d and %d times, want once on each side", len(client), len(server))
+		}
+		if !client[0].isClient || server[0].isClient {
+			t.Errorf("isClient is %t at the client and %t at the server", client[0].isClient, server[0].isClient)
+		}
+		if client[0].odcid != server[0].odcid || client[0].odcid.Len() < 8 {
+			t.Errorf("connection IDs %s at the client and %s at the server", client[0].odcid, server[0].odcid)
+		}
+		if p.client.QlogTrace() != client[0].trace || p.server.QlogTrace() != server[0].trace {
+			t.Error("QlogTrace does not return what Tracer has returned")
+		}
+		if context.Cause(server[0].ctx) == nil {
+			t.Error("the context of Tracer has not ended with the connection")
+		}
+		if !p.clientLog.Closed() || !p.serverLog.Closed() {
+			t.Error("a recorder is not closed")
+		}
+	})
+}
+
+// closedTrace is a trace that takes no producers any more.
+type closedTrace struct{}
+
+func (closedTrace) AddProducer() qlogwriter.Recorder { return nil }
+
+func TestTracerMayDecline(t *testing.T) {
+	for _, trace := range []qlogwriter.Trace{nil, closedTrace{}} {
+		synctest.Test(t, func(t *testing.T) {
+			tracer := func(context.Context, bool, quic.ConnectionID) qlogwriter.Trace { return trace }
+			p := newPair(t, pairOptions{client: &quic.Config{Tracer: tracer}, server: &quic.Config{Tracer: tracer}})
+			if got := p.client.QlogTrace(); got != trace {
+				t.Errorf("QlogTrace() = %v, want %v", got, trace)
+			}
+		})
+	}
+}
+
+// names returns what happened besides packets and metrics, in short.
+func (r *recordingTracer) names() (names []string) {
+	for _, e := range r.Events() {
+		switch e := e.(type) {
+		case qlog.ConnectionStateUpdated:
+			names = append(names, string(e.State))
+		case qlog.KeyUpdated:
+			names = append(names, "+"+string(e.KeyType))
+		case qlog.KeyDiscarded:
+			names = append(names, "-"+string(e.KeyType))
+		case qlog.StartedConnection, qlog.VersionInformation, qlog.ALPNInformation, qlog.RecoveryParametersSet, qlog.ConnectionClosed:
+			_, name, _ := strings.Cut(e.Name(), ":")
+			names = append(names, name)
+		case qlog.ParametersSet:
+			names = append(names, string(e.Initiator)+" parameters")
+		}
+	}
+	return names
+}
+
+func TestLogOfAConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newTracedPair(t, pairOptions{net: netsim.Options{
+			Up: netsim.Direction{Delay: 10 * time.Millisecond}, Down: netsim.Direction{Delay: 10 * time.Millisecond},
+		}})
+		p.echo(t, 100_000)
+		p.client.CloseWithError(7, "bye")
+		time.Sleep(time.Second)
+		want := []string{
+			"connection_started", "version_information", "local parameters", "recovery_parameters_set", "attempted",
+			"+client_initial_secret", "+server_initial_secret", "handshake_started",
+			"+client_handshake_secret", "+server_handshake_secret", "remote parameters",
+			"+client_1rtt_secret", "alpn_information", "handshake_complete", "+server_1rtt_secret",
+			"-client_initial_secret", "-server_initial_secret",
+			"handshake_confirmed", "-client_handshake_secret", "-server_handshake_secret", "connection_closed", "closed",
+		}
+		if got := p.clientLog.names(); !slices.Equal(got, want) {
+			t.Errorf("the client has recorded\n%q, want\n%q", got, want)
+		}
+		code := quic.ApplicationErrorCode(7)
+		closed := recorded[qlog.ConnectionClosed](&p.serverLog)
+		if len(closed) != 1 || closed[0].Initiator != qlog.InitiatorRemote || *closed[0].ApplicationError != code || closed[0].Reason != "bye" {
+			t.Errorf("the server has recorded the ends %+v", closed)
+		}
+		if m := recorded[qlog.MetricsUpdated](&p.clientLog); m[len(m)-1].MinRTT < 20*time.Millisecond {
+			t.Errorf("last metrics %+v, want an RTT of 20 ms or more", m[len(m)-1])
+		}
+	})
+}
+
+// A loggedPacket is what both sides should say of a packet.
+type loggedPacket struct {
+	typ    qlog.PacketType
+	pn     qlog.PacketNumber
+	length int
+	sum    qlog.DatagramPayloadChecksum
+	frames int
+}
+
+func sentPackets(r *recordingTracer) (list []loggedPacket) {
+	for _, e := range recorded[qlog.PacketSent](r) {
+		list = append(list, loggedPacket{e.Header.PacketType, e.Header.PacketNumber, e.Raw.Length, e.DatagramPayloadChecksum, len(e.Frames)})
+	}
+	return list
+}
+
+func receivedPackets(r *recordingTracer) (list []loggedPacket) {
+	for _, e := range recorded[qlog.PacketReceived](r) {
+		list = append(list, loggedPacket{e.Header.PacketType, e.Header.PacketNumber, e.Raw.Length, e.DatagramPayloadChecksum, len(e.Frames)})
+	}
+	return list
+}
+
+func TestLogsOfBothSidesAgree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newTracedPair(t, pairOptions{
+			client: &quic.Config{EnableDatagrams: true, EnableStreamResetPartialDelivery: true},
+			server: &quic.Config{EnableDatagrams: true, EnableStreamResetPartialDelivery: true},
+		})
+		p.echo(t, 200_000)
+		if err := p.client.SendDatagram([]byte("datagram")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		for _, side := range []struct {
+			name     string
+			from, to *recordingTracer
+		}{{"client", &p.clientLog, &p.serverLog}, {"server", &p.serverLog, &p.clientLog}} {
+			sent, received := sentPackets(side.from), receivedPackets(side.to)
+			if !slices.Equal(sent, received) {
+				t.Errorf("the %s has sent\n%v, received was\n%v", side.name, sent, received)
+			}
+			if len(sent) < 100 {
+				t.Errorf("the %s has sent %d packets only", side.name, len(sent))
+			}
+		}
+		var datagrams int
+		for _, e := range recorded[qlog.PacketReceived](&p.serverLog) {
+			for _, f := range e.Frames {
+				if d, ok := f.Frame.(*qlog.DatagramFrame); ok && d.Length == 8 {
+					datagrams++
+				}
+			}
+		}
+		if datagrams != 1 {
+			t.Errorf("%d DATAGRAM frames of 8 bytes received, want 1", datagrams)
+		}
+	})
+}
+
+func TestLogOfLoss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newTracedPair(t, pairOptions{net: netsim.Options{
+			Up:   netsim.Direction{Delay: 10 * time.Millisecond, DropNth: []int{20, 21}},
+			Down: netsim.Direction{Delay: 10 * time.Millisecond},
+		}})
+		p.echo(t, 100_000)
+		sent := sentPackets(&p.clientLog)
+		lost := recorded[qlog.PacketLost](&p.clientLog)
+		if len(lost) != 2 {
+			t.Fatalf("%d packets lost, want 2", len(lost))
+		}
+		arrived := receivedPackets(&p.serverLog)
+		for _, e := range lost {
+			is := func(l loggedPacket) bool { return l.typ == e.Header.PacketType && l.pn == e.Header.PacketNumber }
+			if !slices.ContainsFunc(sent, is) || slices.ContainsFunc(arrived, is) {
+				t.Errorf("packet %d is recorded as lost, which it is not", e.Header.PacketNumber)
+			}
+		}
+		states := recorded[qlog.CongestionStateUpdated](&p.clientLog)
+		if !slices.Contains(states, qlog.CongestionStateUpdated{State: qlog.CongestionStateRecovery}) {
+			t.Errorf("states of congestion control %v, want recovery among them", states)
+		}
+	})
+}
+
+func TestLogOfTimeouts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newTracedPair(t, pairOptions{
+			client: &quic.Config{MaxIdleTimeout: 5 * time.Second},
+			net:    netsim.Options{Up: netsim.Direction{BlackHoles: []netsim.Window{{Start: time.Second, End: time.Hour}}}},
+		})
+		time.Sleep(2 * time.Second)
+		p.clientLog.Clear()
+		s, err := p.client.OpenUniStream()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Write([]byte("lost"))
+		<-p.client.Context().Done()
+		if e := recorded[qlog.ConnectionClosed](&p.clientLog); len(e) != 1 || e[0].Trigger != qlog.ConnectionCloseTriggerIdleTimeout {
+			t.Errorf("recorded ends %+v, want an idle timeout", e)
+		}
+		ptos := recorded[qlog.PTOCountUpdated](&p.clientLog)
+		if len(ptos) < 3 || ptos[0].PTOCount != 1 || ptos[2].PTOCount != 3 {
+			t.Errorf("PTO counts %v, want 1, 2, 3 and so on", ptos)
+		}
+		var types []qlog.TimerEventType
+		for _, e := range recorded[qlog.TimerUpdated](&p.clientLog) {
+			if e.TimerType != qlog.TimerTypePTO || e.EncLevel != qlog.Encryption1RTT {
+				t.Errorf("timer %+v, want PTO timers of 1-RTT packets only", e)
+			}
+			types = append(types, e.Type)
+		}
+		set, expired := qlog.TimerEventTypeSet, qlog.TimerEventTypeExpired
+		if want := []qlog.TimerEventType{set, expired, set, expired, set}; len(types) < len(want) || !slices.Equal(types[:len(want)], want) {
+			t.Errorf("timer events %v, want %v and so on", types, want)
+		}
+	})
+}
+
+func TestLogOfStreamStates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newTracedPair(t, pairOptions{})
+		p.echo(t, 1000)
+		time.Sleep(time.Second)
+		var sending, receiving []string
+		for _, e := range recorded[qlog.StreamStateUpdated](&p.clientLog) {
+			if e.Side == qlog.DirectionSending {
+				sending = append(sending, e.State)
+			} else {
+				receiving = append(receiving, e.State)
+			}
+		}
+		if want := []string{"ready", "send", "fin_queued", "data_sent", "data_received", "destroyed"}; !isSubsequence(sending, want) {
+			t.Errorf("states of the send half %q, want some of %q", sending, want)
+		}
+		if want := []string{"receive", "size_known", "data_received", "data_read", "destroyed"}; !isSubsequence(receiving, want) {
+			t.Errorf("states of the receive half %q, want some of %q", receiving, want)
+		}
+	})
+}
+
+// isSubsequence reports whether got is what is left of want without some of its elements, but for the last.
+func isSubsequence(got, want []string) bool {
+	last := want[len(want)-1]
+	for _, s := range got {
+		i := slices.Index(want, s)
+		if i < 0 {
+			return false
+		}
+		want = want[i+1:]
+	}
+	return len(got) > 2 && got[len(got)-1] == last
+}
+
+func TestLogOfVersionNegotiation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newTracedPair(t, pairOptions{
+			client: &quic.Config{Versions: []quic.Version{quic.Version2, quic.Version1}},
+			server: &quic.Config{Versions: []quic.Version{quic.Version1}},
+		})
+		if len(p.clientLog.calls) != 2 {
+			t.Fatalf("Tracer was called %d times, want once for each attempt", len(p.clientLog.calls))
+		}
+		if e := recorded[qlog.VersionNegotiationReceived](&p.clientLog); len(e) != 1 || !slices.Contains(e[0].SupportedVersions, quic.Version1) {
+			t.Errorf("received Version Negotiation packets %+v", e)
+		}
+		if e := recorded[qlog.ConnectionClosed](&p.clientLog); len(e) != 1 || e[0].Trigger != qlog.ConnectionCloseTriggerVersionMismatch {
+			t.Errorf("recorded ends %+v, want a version mismatch", e)
+		}
+	})
+}
+
+func TestLogOfRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log recordingTracer
+		p := newUnconnectedPair(t, pairOptions{})
+		p.listener.Close()
+		p.serverTr.VerifySourceAddress = func(net.Addr) bool { return true }
+		ln, err := p.serverTr.Listen(testcert.ServerConfig("test"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = p.clientTr.Dial(t.Context(), ln.Addr(), p.clientTLS, &quic.Config{Tracer: log.trace}); err != nil {
+			t.Fatal(err)
+		}
+		received := recorded[qlog.PacketReceived](&log)
+		if h := received[0].Header; h.PacketType != qlog.PacketTypeRetry || h.Token == nil || len(h.Token.Raw) == 0 {
+			t.Fatalf("first received packet %+v, want a Retry", h)
+		}
+		sent := recorded[qlog.PacketSent](&log)
+		last := sent[0]
+		for _, e := range sent {
+			if e.Header.PacketType == qlog.PacketTypeInitial {
+				last = e
+			}
+		}
+		if last.Header.Token == nil || string(last.Header.Token.Raw) != string(received[0].Header.Token.Raw) {
+			t.Errorf("the last Initial has the token %v, want that of the Retry", last.Header.Token)
+		}
+	})
+}
