@@ -109,8 +109,8 @@ func (l *connLog) tuple(id path.ID) string {
 	if id == path.None {
 		return ""
 	}
-	p, t := &l.c.paths.at[id], &l.tuples[id]
-	if t.transport == p.transport && t.remote.Equal(p.dst.Remote) {
+	p, t := &l.c.paths.at[id], &l.tuples[id] // the path may be gone since the datagram has come
+	if p.transport == nil || t.transport == p.transport && t.remote.Equal(p.dst.Remote) {
 		return t.name
 	}
 	l.newTuples++

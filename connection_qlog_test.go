@@ -393,3 +393,41 @@ func TestLogOfRetry(t *testing.T) {
 		}
 	})
 }
+
+func TestLogOfRebinding(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newTracedPair(t, pairOptions{})
+		p.echo(t, 1000)
+		time.Sleep(time.Second)
+		p.net.Rebind()
+		p.serverLog.Clear()
+		p.echo(t, 1000)
+		time.Sleep(time.Second)
+		assigned := recorded[qlog.TupleAssigned](&p.serverLog)
+		want := p.net.ClientAddr(p.client.LocalAddr()).String()
+		if len(assigned) != 1 || assigned[0].TupleID != "1" || assigned[0].Remote.IPv4.String() != want {
+			t.Fatalf("recorded tuples %+v, want one with the client at %s", assigned, want)
+		}
+		streams, challenges := make(map[string]int), make(map[string]int)
+		for _, e := range recorded[qlog.PacketSent](&p.serverLog) {
+			for _, f := range e.Frames {
+				switch f.Frame.(type) {
+				case *qlog.StreamFrame:
+					streams[e.Tuple]++
+				case *qlog.PathChallengeFrame:
+					challenges[e.Tuple]++
+				}
+			}
+		}
+		if streams[""] > 0 || streams["1"] == 0 {
+			t.Errorf("STREAM frames sent by tuple: %v, want them on tuple 1", streams)
+		}
+		if challenges[""] == 0 || challenges["1"] == 0 {
+			t.Errorf("PATH_CHALLENGE frames sent by tuple: %v, want some on the old path, too", challenges)
+		}
+		received := recorded[qlog.PacketReceived](&p.serverLog)
+		if last := received[len(received)-1]; last.Tuple != "1" {
+			t.Errorf("packet %d received on tuple %q, want 1", last.Header.PacketNumber, last.Tuple)
+		}
+	})
+}
