@@ -55,20 +55,34 @@ func TestTable(t *testing.T) {
 	if !strings.Contains(flag.Lookup("test.run").Value.String(), "Table") {
 		t.Skip("runs with -run Table")
 	}
-	const half = 500 * time.Millisecond
+	flow := scenario{name: "one flow", link: fast, flows: 1, duration: 15 * time.Second}
+	four := scenario{name: "four flows that begin together", link: fast, flows: 4, duration: 20 * time.Second}
 	for _, r := range []row{
-		{scenario{"one flow", fast, 1, 0, 0, 15 * time.Second}, all, 0.9, 0},
-		{scenario{"one flow, 1 % loss", fast.with(0.01), 1, 0, 0, 30 * time.Second}, bbr, 0.7, 0},
-		{scenario{"four flows that begin together", fast, 4, 0, 0, 20 * time.Second}, all, 0.9, 0.9},
-		{scenario{"four flows, one each half second", fast, 4, half, time.Minute, time.Minute}, all, 0.9, 0.9},
-		{scenario{"four flows, 1 % loss", fast.with(0.01), 4, 0, 0, 20 * time.Second}, bbr, 0.7, 0},
-		{scenario{"one flow, a tenth of the queue", link{fast.rate, fast.rtt, 0.1, 0}, 1, 0, 0, 15 * time.Second}, nil, 0, 0},
-		{scenario{"one flow, ten times the queue", link{fast.rate, fast.rtt, 10, 0}, 1, 0, 0, 15 * time.Second}, all, 0.9, 0},
-		{scenario{"one flow, 200 ms", link{fast.rate, 200 * time.Millisecond, 1, 0}, 1, 0, 5 * time.Second, 15 * time.Second}, all, 0.9, 0},
-		{scenario{"one flow, 1 Mbit/s", link{125_000, fast.rtt, 1, 0}, 1, 0, 0, 30 * time.Second}, nil, 0, 0},
+		{flow, all, 0.9, 0},
+		{flow.on("one flow, 1 % loss", fast.with(0.01), 30*time.Second), bbr, 0.7, 0},
+		{four, all, 0.9, 0.9},
+		{four.apart(500*time.Millisecond, time.Minute), all, 0.9, 0.9},
+		{four.on("four flows, 1 % loss", fast.with(0.01), 20*time.Second), bbr, 0.7, 0},
+		{flow.on("one flow, a tenth of the queue", link{fast.rate, fast.rtt, 0.1, 0}, 15*time.Second), nil, 0, 0},
+		{flow.on("one flow, ten times the queue", link{fast.rate, fast.rtt, 10, 0}, 15*time.Second), all, 0.9, 0},
+		{flow.on("one flow, 200 ms", link{fast.rate, 200 * time.Millisecond, 1, 0}, 40*time.Second), all, 0.9, 0},
+		{flow.on("one flow, 1 Mbit/s", link{125_000, fast.rtt, 1, 0}, 30*time.Second), nil, 0, 0},
 	} {
 		r.measure(t, all)
 	}
+}
+
+// on returns the scenario on another link.
+func (s scenario) on(name string, l link, d time.Duration) scenario {
+	s.name, s.link, s.duration = name, l, d
+	return s
+}
+
+// apart lets the flows begin one after the other, and measures them when they have had d to come to terms.
+func (s scenario) apart(stagger, d time.Duration) scenario {
+	s.name = fmt.Sprintf("%d flows, one each %v", s.flows, stagger)
+	s.stagger, s.warmUp, s.duration = stagger, d, d
+	return s
 }
 
 func slow() bool { return raceEnabled || testing.Short() }
@@ -83,14 +97,14 @@ func short() link {
 }
 
 func TestCleanLink(t *testing.T) {
-	r := row{scenario{"one flow", short(), 1, 0, time.Second, 4 * time.Second}, all, 0.9, 0}
-	r.measure(t, all)
+	s := scenario{name: "one flow", link: short(), flows: 1, warmUp: time.Second, duration: 4 * time.Second}
+	row{s, all, 0.9, 0}.measure(t, all)
 }
 
 // One percent of random loss is for BBR alone: CUBIC and NewReno take it for congestion, as they must.
 func TestRandomLoss(t *testing.T) {
-	r := row{scenario{"one flow, 1 % loss", short().with(0.01), 1, 0, time.Second, 7 * time.Second}, bbr, 0.7, 0}
-	r.measure(t, bbr)
+	s := scenario{name: "one flow, 1 % loss", link: short().with(0.01), flows: 1, warmUp: time.Second, duration: 7 * time.Second}
+	row{s, bbr, 0.7, 0}.measure(t, bbr)
 }
 
 func TestFairness(t *testing.T) {
@@ -98,6 +112,16 @@ func TestFairness(t *testing.T) {
 	if slow() {
 		index = 0.8 // each of the few packets in a window of the slower link counts for more
 	}
-	r := row{scenario{"four flows that begin together", short(), 4, 0, time.Second, 6 * time.Second}, all, 0.9, index}
-	r.measure(t, all)
+	s := scenario{name: "four flows that begin together", link: short(), flows: 4, warmUp: time.Second, duration: 6 * time.Second}
+	row{s, all, 0.9, index}.measure(t, all)
+}
+
+// A time in which the application has little to send says nothing about the path: what comes after it is up to
+// speed within a second.
+func TestAppLimitedBegin(t *testing.T) {
+	s := scenario{
+		name: "one flow after a trickle", link: short(), flows: 1, trickle: 3 * time.Second, warmUp: 4 * time.Second,
+		duration: 2 * time.Second,
+	}
+	row{s, all, 0.85, 0}.measure(t, all)
 }

@@ -41,6 +41,7 @@ type scenario struct {
 	stagger  time.Duration // between the begins of two flows
 	warmUp   time.Duration // after the begin of the first one, not measured
 	duration time.Duration // after that
+	trickle  time.Duration // for how long the application has little to send at first
 }
 
 // A result is what the flows of a scenario have got.
@@ -94,7 +95,7 @@ func (s scenario) measure(t *testing.T, cc quic.CongestionControl) result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wg.Go(func() { serve(ctx, t, listener, &wg) })
+	wg.Go(func() { s.serve(ctx, t, listener, &wg) })
 
 	clients := make([]*quic.Transport, s.flows)
 	counts := make([]atomic.Int64, s.flows)
@@ -129,7 +130,7 @@ func (s scenario) measure(t *testing.T, cc quic.CongestionControl) result {
 }
 
 // serve sends to every client that connects, without an end.
-func serve(ctx context.Context, t *testing.T, l *quic.Listener, wg *sync.WaitGroup) {
+func (s scenario) serve(ctx context.Context, t *testing.T, l *quic.Listener, wg *sync.WaitGroup) {
 	data := make([]byte, 64<<10)
 	for {
 		conn, err := l.Accept(ctx)
@@ -137,9 +138,12 @@ func serve(ctx context.Context, t *testing.T, l *quic.Listener, wg *sync.WaitGro
 			return
 		}
 		wg.Go(func() {
-			s, err := conn.OpenUniStream()
+			str, err := conn.OpenUniStream()
+			for end := time.Now().Add(s.trickle); err == nil && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+				_, err = str.Write(data[:2000])
+			}
 			for err == nil {
-				_, err = s.Write(data)
+				_, err = str.Write(data)
 			}
 			if ctx.Err() == nil {
 				t.Errorf("server: %v", err)
