@@ -24,7 +24,7 @@ func TestEndsAtEveryMoment(t *testing.T) {
 		"transport closes": func(w *world, _ func(), _ *quic.Conn) { w.client.CloseIdleConnections(); w.client.Close() },
 	}
 	for name, end := range ends {
-		for ms := 0; ms < 80; ms += 3 {
+		for ms := 0; ms < 80; ms += 5 {
 			t.Run(fmt.Sprint(name, " after ", ms, "ms"), func(t *testing.T) {
 				inWorld(t, func(t *testing.T, w *world) { endAfter(t, w, time.Duration(ms)*time.Millisecond, end) })
 			})

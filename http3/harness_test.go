@@ -135,7 +135,14 @@ func (w *world) serveRaw(f func(conn *quic.Conn)) {
 			if err != nil {
 				return
 			}
-			go f(conn)
+			go func() {
+				// Before that, an application error is not told to the peer.
+				select {
+				case <-conn.HandshakeComplete():
+					f(conn)
+				case <-conn.Context().Done():
+				}
+			}()
 		}
 	}()
 }

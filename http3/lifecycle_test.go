@@ -246,10 +246,10 @@ func TestRawServerConn(t *testing.T) {
 			t.Errorf("Shutdown: %v", err)
 		}
 		conn := w.rawConn()
+		<-conn.Context().Done()
 		if err := <-refused; err != http.ErrServerClosed {
 			t.Errorf("NewRawServerConn after Shutdown: %v", err)
 		}
-		<-conn.Context().Done()
 	})
 }
 
