@@ -70,7 +70,7 @@ func fewPings(t *testing.T, s *scene) {
 		s.peer.Send(oneRTT, &wire.PingFrame{})
 		time.Sleep(time.Millisecond)
 	}
-	s.settle2()
+	s.pause()
 	eliciting := 0
 	packets := s.peer.Packets()
 	for _, r := range packets {
@@ -83,8 +83,8 @@ func fewPings(t *testing.T, s *scene) {
 	}
 }
 
-// settle2 waits, and keeps what has been received.
-func (s *scene) settle2() { time.Sleep(settleTime) }
+// pause waits, and keeps what has been received.
+func (s *scene) pause() { time.Sleep(settleTime) }
 
 func noSampleOfAcks(t *testing.T, s *scene) {
 	s.connect()

@@ -59,7 +59,7 @@ type scene struct {
 	dialCancel context.CancelFunc
 	serverAddr *net.UDPAddr
 	clients    int
-	works64K   int                         // how often works was called
+	transfers  int                         // how often works was called
 	issued     []wire.NewConnectionIDFrame // by the endpoint under test, until the last settle
 
 	variant, variants int
@@ -334,8 +334,8 @@ func (s *scene) works() {
 		s.alive()
 		return
 	}
-	id := s.theirs(bidi, protocol.StreamNum(firstWorkStream+s.works64K))
-	s.works64K++
+	id := s.theirs(bidi, protocol.StreamNum(firstWorkStream+s.transfers))
+	s.transfers++
 	data := randomBytes(uint64(id), 64<<10)
 	s.sendStream(id, data)
 	if got := s.peer.ExpectStream(id); !bytes.Equal(got, data) {

@@ -201,6 +201,16 @@ func (p *Peer) Use(conn net.PacketConn) {
 	})
 }
 
+// Conn returns the socket from which the Peer sends.
+func (p *Peer) Conn() (conn net.PacketConn) { p.set(func() { conn = p.net.conn }); return conn }
+
+// Watch makes the Peer read from another socket too, which it does not send from.
+func (p *Peer) Watch(conn net.PacketConn) {
+	sends := p.Conn()
+	p.Use(conn)
+	p.Use(sends)
+}
+
 // SetRemote makes the Peer send to another address, whatever it receives.
 func (p *Peer) SetRemote(addr net.Addr) {
 	p.set(func() { p.net.remote, p.net.fixed = addr, true })
