@@ -165,14 +165,12 @@ func (t *Transport) dial(ctx context.Context, d dialParams) (*Conn, error) {
 	if !ok {
 		return c, err
 	}
-	common := func(v protocol.Version) bool { return slices.Contains(negotiation.theirs, v) }
-	i := slices.IndexFunc(p.config.Versions, common)
-	if i < 0 {
+	p.version, p.versionNegotiated = selectVersion(p.config.Versions, negotiation.theirs), true
+	if p.version == 0 {
 		// RFC 9000, Section 6.2: "A client that supports only this version of QUIC MUST abandon the current
 		// connection attempt".
 		return nil, &qerr.VersionNegotiationError{Ours: p.config.Versions, Theirs: negotiation.theirs}
 	}
-	p.version, p.versionNegotiated = p.config.Versions[i], true
 	return t.connect(ctx, p)
 }
 
@@ -221,8 +219,8 @@ func (p *connParams) useTokens() {
 	if tok := store.Pop(p.serverName); tok != nil && tok.version == p.version {
 		p.token, p.initialRTT = tok.data, tok.rtt
 	}
-	name, version := p.serverName, p.version
-	p.storeToken = func(token []byte, rtt time.Duration) {
-		store.Put(name, &ClientToken{data: bytes.Clone(token), rtt: rtt, version: version})
+	name := p.serverName
+	p.storeToken = func(token []byte, v protocol.Version, rtt time.Duration) {
+		store.Put(name, &ClientToken{data: bytes.Clone(token), rtt: rtt, version: v})
 	}
 }

@@ -94,7 +94,7 @@ func TestTokensOfClients(t *testing.T) {
 		t.Errorf("token = %q, want none", first.token)
 	}
 	token := []byte("token")
-	first.storeToken(token, time.Second)
+	first.storeToken(token, Version1, time.Second)
 	token[0] = 'x' // is the connection's
 	if p := params("other", Version1); p.token != nil {
 		t.Errorf("another server gets the token %q", p.token)
@@ -105,7 +105,7 @@ func TestTokensOfClients(t *testing.T) {
 	if p := params("host", Version1); p.token != nil {
 		t.Errorf("the token %q is used twice", p.token)
 	}
-	first.storeToken(token, 0)
+	first.storeToken(token, Version1, 0)
 	if p := params("host", Version2); p.token != nil {
 		t.Errorf("the token %q of version 1 is used for version 2", p.token)
 	}

@@ -19,7 +19,8 @@ type Config struct {
 	// other connection is accepted meanwhile.
 	GetConfigForClient func(info *ClientInfo) (*Config, error)
 	// Versions are the QUIC versions to use, the preferred one first. The default is all that
-	// SupportedVersions returns.
+	// SupportedVersions returns. A server moves clients to the first of them that they offer (RFC 9368);
+	// with the default it leaves the choice to the client.
 	Versions []Version
 	// HandshakeIdleTimeout ends a connection if nothing is received for that long before the
 	// handshake is complete. The whole handshake may take twice as long. The default is 5 seconds.

@@ -52,11 +52,9 @@ var waivers = map[string]string{
 // openDefects are the rows whose cases fail, with what is wrong. Their layers are not finished. The cases are run with
 // -conformance.open only.
 var openDefects = map[string]string{
-	"T-012": "version_information is neither sent nor looked at, so a forged Version Negotiation packet chooses the version",
 	"T-209": "a datagram to a live connection ID that looks like a long header is not taken for a stateless reset",
 	"T-150": "a token that comes twice is stored twice",
 	"T-160": "of overlapping data behind a gap the later bytes count, not the first ones",
-	"T-342": "HANDSHAKE_DONE that waits for its keys confirms the handshake of a client before it has sent its Finished",
 }
 
 var runOpenDefects = flag.Bool("conformance.open", false, "run the cases of the conformance suite that are known to fail")

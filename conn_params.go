@@ -27,9 +27,10 @@ type connParams struct {
 	early bool
 
 	// path
-	remote  udp.Remote
-	local   netip.Addr
-	ifIndex uint32
+	initialRTT time.Duration // of an earlier connection, 0 if not known
+	remote     udp.Remote
+	local      netip.Addr
+	ifIndex    uint32
 
 	// Connection IDs. The Transport has registered srcCID and, for a server, clientDstCID; the
 	// connection hands both back, by removeConnectionID or by connClosed.
@@ -39,19 +40,20 @@ type connParams struct {
 	retrySrcCID *protocol.ConnectionID // server: Source Connection ID of the Retry that was sent
 
 	// client
-	token             []byte        // for the Initials, from the TokenStore
-	initialRTT        time.Duration // of an earlier connection, 0 if not known
+	token             []byte // for the Initials, from the TokenStore
 	serverName        string
-	versionNegotiated bool                                  // a Version Negotiation packet made us choose version
-	storeToken        func(token []byte, rtt time.Duration) // for NEW_TOKEN frames; nil without TokenStore. It copies token
+	versionNegotiated bool                                                      // a Version Negotiation packet made us choose version
+	storeToken        func(token []byte, v protocol.Version, rtt time.Duration) // for NEW_TOKEN frames; nil without TokenStore. It copies token
 
 	// server
 	addressValidated bool
+	// preferredVersions are those that the server switches to if the client offers one, the best one first.
+	preferredVersions []protocol.Version
 	// onHandshake is called by the loop, once, when the handshake is complete, or for an EarlyListener when
 	// 1-RTT packets can be sent. The connection is to be refused if it returns false.
 	onHandshake func(c *Conn) bool
-	newToken    func(addr net.Addr, rtt time.Duration) ([]byte, error) // for NEW_TOKEN frames
-	replay      *handshake.ReplayFilter                                // of session tickets
+	newToken    func(v protocol.Version, addr net.Addr, rtt time.Duration) ([]byte, error) // for NEW_TOKEN frames
+	replay      *handshake.ReplayFilter                                                    // of session tickets
 }
 
 // clientDstCID returns the Destination Connection ID of the client's Initials, from which the Initial keys are

@@ -24,7 +24,6 @@ type Conn struct {
 	// immutable
 	transport   *Transport
 	perspective protocol.Perspective
-	version     protocol.Version
 	config      *Config // populated
 	params      connParams
 	ctx         context.Context
@@ -49,7 +48,8 @@ type Conn struct {
 	early              earlyState
 
 	// loop only
-	log           *connLog // nil without a trace
+	log           *connLog         // nil without a trace
+	version       protocol.Version // in use, see connection_version.go
 	timers        timers
 	timer         *time.Timer
 	recovery      *recovery.Tracker
@@ -61,6 +61,7 @@ type Conn struct {
 	life          lifecycle
 	parser        wire.Parser
 	frame         wire.Decoded
+	ourParams     *wire.TransportParameters
 	peerParams    *wire.TransportParameters // nil until the handshake has provided them
 	paths         pathTable
 	maxPacketSize protocol.ByteCount // Current of mtu
@@ -79,6 +80,8 @@ type keys struct {
 	openers [protocol.NumEncryptionLevels]*protect.Opener // not 1-RTT
 	oneRTT  *protect.OneRTT
 	dropped [protocol.NumEncryptionLevels]bool
+	// originalInitial is for Initials of the version that the client has chosen, if the server has chosen another one.
+	originalInitial *protect.Opener
 }
 
 // lifecycle says how far the connection has got.
@@ -86,16 +89,18 @@ type lifecycle struct {
 	complete     bool // RFC 9001, Section 4.1.1
 	confirmed    bool // RFC 9001, Section 4.1.2
 	used0RTT     bool
-	receivedAny  bool                  // a packet was authenticated
-	retried      bool                  // client: a Retry was followed
-	peerCIDKnown bool                  // the peer's Source Connection ID was seen
-	announced    bool                  // server: the listener knows the connection
-	usable       bool                  // earlyReady is closed
-	retrySrc     protocol.ConnectionID // client: Source Connection ID of the Retry
-	peerSrc      protocol.ConnectionID // Source Connection ID of the peer's Initials
-	token        []byte                // client: for Initials
-	creationTime monotime.Time
-	remembered   *wire.TransportParameters // client: those of 0-RTT
+	receivedAny  bool // a packet was authenticated
+	retried      bool // client: a Retry was followed
+	peerCIDKnown bool // the peer's Source Connection ID was seen
+	announced    bool // server: the listener knows the connection
+	usable       bool // earlyReady is closed
+	// versionSettled: the server has chosen the version, as far as a client knows.
+	versionSettled bool
+	retrySrc       protocol.ConnectionID // client: Source Connection ID of the Retry
+	peerSrc        protocol.ConnectionID // Source Connection ID of the peer's Initials
+	token          []byte                // client: for Initials
+	creationTime   monotime.Time
+	remembered     *wire.TransportParameters // client: those of 0-RTT
 }
 
 // connFacts is what ConnectionState reports besides TLS.
@@ -103,6 +108,7 @@ type connFacts struct {
 	peerDatagrams bool
 	peerResetAt   bool
 	used0RTT      bool
+	version       protocol.Version
 }
 
 // earlyState tells the methods of a client whether 0-RTT was rejected.
@@ -137,7 +143,7 @@ func newConn(p connParams) *Conn {
 	}
 	c.datagrams.init()
 	c.maxDatagramPayload.Store(-1)
-	c.facts.Store(&connFacts{})
+	c.publishFacts()
 	c.life.token = p.token
 	c.life.peerSrc = p.dstCID
 	c.life.peerCIDKnown = p.perspective == protocol.PerspectiveServer
@@ -214,7 +220,7 @@ func (c *Conn) ConnectionState() ConnectionState {
 	s := ConnectionState{
 		TLS:                        c.tls.ConnectionState(),
 		Used0RTT:                   f.used0RTT,
-		Version:                    c.version,
+		Version:                    f.version,
 		GSO:                        gso,
 		RequireStreamCreditRelease: c.config.RequireStreamCreditRelease,
 	}

@@ -21,6 +21,7 @@ func (c *Conn) handleFrame(now monotime.Time, level protocol.EncryptionLevel, f 
 	case wire.FrameTypePadding, wire.FrameTypePing:
 		return nil
 	case wire.FrameTypeCrypto:
+		c.life.versionSettled = true
 		return c.tls.HandleCrypto(level, f.Offset, f.Data)
 	case wire.FrameTypeConnectionClose, wire.FrameTypeApplicationClose:
 		c.handleConnectionClose(f)
@@ -89,6 +90,9 @@ func (c *Conn) handleHandshakeDone(now monotime.Time) error {
 	if !c.life.complete {
 		return qerr.FrameError(qerr.ProtocolViolation, uint64(wire.FrameTypeHandshakeDone), "HANDSHAKE_DONE during the handshake")
 	}
+	if c.tls.Crypto(protocol.EncryptionHandshake).Unsent() > 0 {
+		return nil // it overtook the server's Finished and cannot be about ours
+	}
 	c.confirm(now)
 	return nil
 }
@@ -100,7 +104,7 @@ func (c *Conn) handleNewToken(f *wire.Decoded) error {
 		return qerr.FrameError(qerr.ProtocolViolation, uint64(wire.FrameTypeNewToken), "NEW_TOKEN from a client")
 	}
 	if c.params.storeToken != nil {
-		c.params.storeToken(f.Data, c.recovery.RTT().Smoothed())
+		c.params.storeToken(f.Data, c.version, c.recovery.RTT().Smoothed())
 	}
 	return nil
 }

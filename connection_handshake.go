@@ -21,17 +21,20 @@ func (c *Conn) setInitialKeys(dst protocol.ConnectionID) {
 
 func (c *Conn) newTLS() {
 	params := c.localParameters()
+	c.ourParams = params
 	hp := handshake.Params{
-		Perspective:         c.perspective,
-		TLS:                 c.params.tls,
-		ServerName:          c.params.serverName,
-		Version:             c.version,
-		TransportParameters: params.Append(nil, c.perspective),
-		EnableEarlyData:     c.params.early,
-		LocalAddr:           c.LocalAddr(),
-		RemoteAddr:          c.params.remote.NetAddr(),
+		Perspective:     c.perspective,
+		TLS:             c.params.tls,
+		ServerName:      c.params.serverName,
+		Version:         c.version,
+		EnableEarlyData: c.params.early,
+		LocalAddr:       c.LocalAddr(),
+		RemoteAddr:      c.params.remote.NetAddr(),
 	}
-	if c.perspective == protocol.PerspectiveServer {
+	if c.perspective == protocol.PerspectiveClient {
+		params.VersionInformation = c.versionInformation()
+		hp.TransportParameters = params.Append(nil, c.perspective)
+	} else {
 		hp.EnableEarlyData = c.config.Allow0RTT
 		hp.Replay = c.params.replay
 		hp.TicketData = func() []byte { return params.AppendForTicket(nil) }
@@ -41,7 +44,17 @@ func (c *Conn) newTLS() {
 		}
 	}
 	c.tls = handshake.New(hp)
-	c.keys.oneRTT = protect.NewOneRTT(c.version, protect.Limits{})
+	c.keys.oneRTT = c.newOneRTT()
+}
+
+func (c *Conn) newOneRTT() *protect.OneRTT {
+	return protect.NewOneRTT(c.version, c.transport.keyLimits)
+}
+
+// sendParameters gives the handshake of a server our transport parameters, as the version is known now.
+func (c *Conn) sendParameters() error {
+	c.ourParams.VersionInformation = c.versionInformation()
+	return c.tls.SetTransportParameters(c.ourParams.Append(nil, c.perspective))
 }
 
 // handshakeContext is what the TLS callbacks of the application see.
@@ -118,7 +131,9 @@ func (c *Conn) handleTLSEvent(now monotime.Time, e *handshake.Event) error {
 		c.rejectEarlyData(now)
 	case handshake.EventSessionRestored:
 		return c.restoreParameters(e.Data)
-	case handshake.EventNone, handshake.EventCryptoReady, handshake.EventTransportParametersRequired:
+	case handshake.EventTransportParametersRequired:
+		return c.sendParameters()
+	case handshake.EventNone, handshake.EventCryptoReady:
 	}
 	return nil
 }
@@ -127,7 +142,7 @@ func (c *Conn) setReadKeys(e *handshake.Event) error {
 	if e.Level == protocol.Encryption1RTT {
 		return c.keys.oneRTT.SetReadSecret(e.Suite, e.Secret)
 	}
-	opener, err := protect.NewOpener(e.Suite, c.version, e.Secret)
+	opener, err := protect.NewOpener(e.Suite, c.versionOf(e.Level), e.Secret)
 	if err != nil {
 		return err
 	}
@@ -154,7 +169,7 @@ func (c *Conn) setWriteKeys(now monotime.Time, e *handshake.Event) error {
 	if e.Level == protocol.Encryption0RTT && c.life.remembered == nil {
 		return nil // it is not known what the server permits
 	}
-	sealer, err := protect.NewSealer(e.Suite, c.version, e.Secret)
+	sealer, err := protect.NewSealer(e.Suite, c.versionOf(e.Level), e.Secret)
 	if err != nil {
 		return err
 	}
@@ -212,6 +227,9 @@ func (c *Conn) handlePeerParameters(data []byte) error {
 		return err
 	}
 	if err := c.checkConnectionIDs(tp); err != nil {
+		return err
+	}
+	if err := c.handleVersionInformation(tp.VersionInformation); err != nil {
 		return err
 	}
 	c.peerParams = tp
@@ -273,7 +291,7 @@ func (c *Conn) usePeerParameters(tp *wire.TransportParameters) {
 }
 
 func (c *Conn) publishFacts() {
-	f := &connFacts{used0RTT: c.life.used0RTT}
+	f := &connFacts{used0RTT: c.life.used0RTT, version: c.version}
 	if c.peerParams != nil {
 		f.peerDatagrams = c.peerParams.MaxDatagramFrameSize > 0
 		f.peerResetAt = c.peerParams.EnableResetStreamAt
@@ -348,7 +366,7 @@ func (c *Conn) queueNewToken() {
 	if c.params.newToken == nil {
 		return
 	}
-	if token, err := c.params.newToken(c.RemoteAddr(), c.recovery.RTT().Smoothed()); err == nil {
+	if token, err := c.params.newToken(c.version, c.RemoteAddr(), c.recovery.RTT().Smoothed()); err == nil {
 		c.control.newToken = token
 	}
 }
@@ -382,6 +400,9 @@ func (c *Conn) dropKeys(level protocol.EncryptionLevel) {
 	c.log.keysDropped(level)
 	c.keys.dropped[level] = true
 	c.keys.sealers[level], c.keys.openers[level] = nil, nil
+	if level == protocol.EncryptionInitial {
+		c.keys.originalInitial = nil
+	}
 }
 
 // handleRetry handles a Retry packet (RFC 9000, Section 17.2.5).
@@ -399,7 +420,7 @@ func (c *Conn) handleRetry(now monotime.Time, packet []byte, hdr *wire.LongHeade
 		c.log.dropped(packet, qlog.PacketDropUnexpectedPacket)
 		return
 	}
-	if protect.RetryTag(c.version, c.params.origDstCID, packet[:len(packet)-len(hdr.RetryTag)]) != hdr.RetryTag {
+	if protect.RetryTag(c.params.version, c.params.origDstCID, packet[:len(packet)-len(hdr.RetryTag)]) != hdr.RetryTag {
 		c.log.dropped(packet, qlog.PacketDropUnexpectedPacket)
 		return
 	}

@@ -96,6 +96,13 @@ func (l *connLog) begin() {
 	l.keyUpdated(qlog.KeyUpdateTLS, protocol.EncryptionInitial, c.perspective.Opposite())
 }
 
+// versionSwitched is called when the connection goes on with another version than it has begun with.
+func (l *connLog) versionSwitched() {
+	if l != nil {
+		l.rec.RecordEvent(qlog.VersionInformation{ChosenVersion: l.c.version})
+	}
+}
+
 func tupleEndpoint(a net.Addr) qlog.TupleEndpointInfo {
 	ap := udp.RemoteFrom(a).AddrPort
 	if ap.Addr().Is4() {

@@ -129,7 +129,7 @@ func (l *connLog) sealing(b []byte) {
 			e.Header = qlog.PacketHeader{
 				PacketType:       packetTypes[d.level],
 				PacketNumber:     d.pn,
-				Version:          l.c.version,
+				Version:          l.c.versionOf(d.level),
 				SrcConnectionID:  protocol.ParseConnectionID(src),
 				DestConnectionID: protocol.ParseConnectionID(dst),
 			}

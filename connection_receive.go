@@ -47,10 +47,6 @@ func (c *Conn) handlePackets(now monotime.Time, p *udp.Packet) {
 			c.log.dropped(data, qlog.PacketDropHeaderParseError)
 			return
 		}
-		if hdr.Version != c.version {
-			c.log.dropped(data, qlog.PacketDropUnexpectedVersion)
-			return
-		}
 		// RFC 9000, Section 12.2: "Receivers SHOULD ignore any subsequent packets with a different
 		// Destination Connection ID than the first packet in the datagram."
 		if dst.Valid() && hdr.DstCID != dst {
@@ -61,7 +57,9 @@ func (c *Conn) handlePackets(now monotime.Time, p *udp.Packet) {
 		packet := data[:hdr.PacketLen]
 		data = data[hdr.PacketLen:]
 		if hdr.Type == protocol.PacketTypeRetry {
-			c.handleRetry(now, packet, &hdr)
+			if hdr.Version == c.params.version {
+				c.handleRetry(now, packet, &hdr)
+			}
 			return
 		}
 		c.handleLongHeader(now, p, packet, &hdr)
@@ -87,7 +85,11 @@ func (c *Conn) handleLongHeader(now monotime.Time, p *udp.Packet, packet []byte,
 		c.log.unacceptable(packet, hdr)
 		return
 	}
-	opener := c.keys.openers[level]
+	opener, known := c.openerOf(level, hdr.Version)
+	if !known {
+		c.log.dropped(packet, qlog.PacketDropUnexpectedVersion)
+		return
+	}
 	if opener == nil {
 		if c.keys.dropped[level] {
 			c.log.dropped(packet, qlog.PacketDropKeysUnavailable)
@@ -111,6 +113,9 @@ func (c *Conn) handleLongHeader(now monotime.Time, p *udp.Packet, packet []byte,
 		return
 	}
 	c.log.longReceived(hdr, &opened, p.ECN)
+	if c.perspective == protocol.PerspectiveClient {
+		c.switchVersion(hdr.Version)
+	}
 	c.onAuthenticated(now, level, hdr.SrcCID)
 	c.handlePayload(now, level, &opened, p.ECN, hdr.DstCID)
 }

@@ -1,9 +1,27 @@
 package quic
 
 import (
+	"time"
+
 	"github.com/quic-go/quic-go/internal/protocol"
 	"github.com/quic-go/quic-go/internal/recovery"
 )
+
+// Bounds of a round-trip time from an earlier connection. A server needs some time for its part of the handshake.
+const (
+	minSeedRTT = 10 * time.Millisecond
+	maxSeedRTT = time.Second
+)
+
+// seedRTT returns what the estimate of the round-trip time starts with, if one of an earlier connection is known. RFC 9002,
+// Section 6.2.2: "Resumed connections over the same network MAY use the previous connection's final smoothed RTT value as the
+// resumed connection's initial RTT."
+func seedRTT(rtt time.Duration) time.Duration {
+	if rtt <= 0 {
+		return 0
+	}
+	return min(max(rtt, minSeedRTT), maxSeedRTT)
+}
 
 func (c *Conn) newRecovery() {
 	_, ecn, _ := c.transport.conn.Capabilities()
@@ -16,6 +34,7 @@ func (c *Conn) newRecovery() {
 		MaxTracked:       protocol.MaxTrackedSentPackets,
 		Skip:             random,
 		EnableECN:        ecn,
+		InitialRTT:       seedRTT(c.params.initialRTT),
 	})
 }
 

@@ -1,5 +1,6 @@
-// Package quic implements QUIC: RFC 9000, 9001, 9002, QUIC version 2 (RFC 9369), datagrams (RFC 9221) and reliable
-// stream resets (draft-ietf-quic-reliable-stream-reset), with native callbacks for the states of streams.
+// Package quic implements QUIC: RFC 9000, 9001, 9002, QUIC version 2 (RFC 9369), compatible version negotiation (RFC 9368),
+// datagrams (RFC 9221) and reliable stream resets (draft-ietf-quic-reliable-stream-reset), with native callbacks for the
+// states of streams.
 //
 // A Transport is a UDP socket that clients and one listener share. Dial and Listen return connections, Conn opens
 // and accepts streams:
@@ -22,6 +23,7 @@
 //	connection_send.go             from what waits to batches of datagrams
 //	packet_assembly.go             packets in place: headers, frames, padding, sealing
 //	connection_handshake.go        TLS events, keys, transport parameters, Retry, Version Negotiation
+//	connection_version.go          the server's choice of a compatible version
 //	connection_recovery.go         what becomes of sent frames
 //	connection_close.go            the end: CONNECTION_CLOSE, closing, draining
 //	stream_state.go                states of stream halves: two tables and the one function that changes a state

@@ -68,6 +68,7 @@ func (t *Transport) listen(tlsConf *tls.Config, conf *Config, early bool) (*list
 		transport: t,
 		tls:       tlsConf,
 		config:    populateConfig(conf),
+		preferred: preferredVersions(conf),
 		early:     early,
 		queue:     make(chan *Conn, protocol.MaxAcceptQueueSize),
 		closed:    make(chan struct{}),
@@ -90,6 +91,7 @@ type listener struct {
 	transport *Transport
 	tls       *tls.Config
 	config    *Config // effective
+	preferred []Version
 	early     bool
 	queue     chan *Conn    // waits for Accept: protocol.MaxAcceptQueueSize
 	closed    chan struct{} // closed by end

@@ -132,7 +132,7 @@ func (c *Conn) openPacket(b []byte, limit int, level protocol.EncryptionLevel) (
 	if len(b)+wire.LongHeaderLen(typ, dst, src, len(token), d.pnLen)+minPayload+sealOverhead > limit {
 		return b, d, false
 	}
-	b, d.lengthOffset = wire.AppendLongHeader(b, typ, c.version, dst, src, token, d.pn, d.pnLen)
+	b, d.lengthOffset = wire.AppendLongHeader(b, typ, c.versionOf(level), dst, src, token, d.pn, d.pnLen)
 	d.payload = len(b)
 	return b, d, true
 }

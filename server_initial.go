@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/quic-go/quic-go/internal/protect"
@@ -74,6 +75,7 @@ type attempt struct {
 	validated   bool
 	origDstCID  protocol.ConnectionID
 	retrySrcCID *protocol.ConnectionID // of the Retry, if there was one
+	rtt         time.Duration          // of the connection that the token is from, if there was one
 	sealer      *protect.Sealer        // for the answer that refuses
 }
 
@@ -140,6 +142,9 @@ func (l *listener) checkToken(a *attempt) error {
 	case !tok.IsRetry:
 		// RFC 9000, Section 8.1.4: "servers SHOULD ensure that replay of tokens is prevented or limited."
 		a.validated = tok.ValidNew(now, a.h.Version, a.addr, t.tokenAge) && t.usedTokens.FirstUse(tok.ID, tok.Issued)
+		if a.validated {
+			a.rtt = tok.RTT
+		}
 		return nil
 	case !tok.ValidRetry(now, a.h.Version, a.addr, a.h.DstCID):
 		return errRetryToken
@@ -213,7 +218,7 @@ func (l *listener) refuse(a *attempt, code qerr.TransportErrorCode) {
 func (l *listener) newConn(a *attempt) (*Conn, error) {
 	t := l.transport
 	info := &ClientInfo{RemoteAddr: a.addr, AddrVerified: a.validated}
-	conf, err := l.configFor(info)
+	conf, preferred, err := l.configFor(info)
 	if err != nil {
 		return nil, err
 	}
@@ -237,8 +242,11 @@ func (l *listener) newConn(a *attempt) (*Conn, error) {
 		retrySrcCID:      a.retrySrcCID,
 		addressValidated: a.validated,
 		onHandshake:      l.offer,
-		newToken:         t.tokenMaker(a.h.Version),
+		initialRTT:       a.rtt,
+		newToken:         t.newToken,
 		replay:           t.usedTickets,
+
+		preferredVersions: preferred,
 	}
 	c, err := t.registeredConn(&p, stageHandshake, a.h.DstCID)
 	if cancel == nil {
@@ -252,29 +260,35 @@ func (l *listener) newConn(a *attempt) (*Conn, error) {
 	return c, nil
 }
 
-// tokenMaker returns what makes the tokens for NEW_TOKEN frames.
-func (t *Transport) tokenMaker(v protocol.Version) func(net.Addr, time.Duration) ([]byte, error) {
-	return func(addr net.Addr, rtt time.Duration) ([]byte, error) {
-		return t.tokens.NewToken(time.Now(), v, addr, rtt)
-	}
+// newToken makes a token for a NEW_TOKEN frame.
+func (t *Transport) newToken(v protocol.Version, addr net.Addr, rtt time.Duration) ([]byte, error) {
+	return t.tokens.NewToken(time.Now(), v, addr, rtt)
 }
 
-// configFor returns the effective Config for a client.
-func (l *listener) configFor(info *ClientInfo) (*Config, error) {
+// configFor returns the effective Config for a client and connParams.preferredVersions.
+func (l *listener) configFor(info *ClientInfo) (conf *Config, preferred []Version, err error) {
 	if l.config.GetConfigForClient == nil {
-		return l.config, nil
+		return l.config, l.preferred, nil
 	}
-	conf, err := l.config.GetConfigForClient(info)
+	conf, err = l.config.GetConfigForClient(info)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if conf == nil {
-		return l.config, nil
+		return l.config, l.preferred, nil
 	}
 	if err := validateConfig(conf); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return populateConfig(conf), nil
+	return populateConfig(conf), preferredVersions(conf), nil
+}
+
+// preferredVersions returns a copy of the versions that an application has chosen: nil, if it leaves the choice to us.
+func preferredVersions(c *Config) []Version {
+	if c == nil {
+		return nil
+	}
+	return slices.Clone(c.Versions)
 }
 
 var errNoConnContext = errors.New("ConnContext returned no context")

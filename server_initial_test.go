@@ -305,7 +305,7 @@ func TestTokenOfEarlierConnection(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			inBubble(t, &Transport{}, func(t *testing.T, n *rawNet) {
 				n.listen(t, nil)
-				token, err := n.transport.tokenMaker(tc.version)(rawClientAddr, time.Second)
+				token, err := n.transport.newToken(tc.version, rawClientAddr, time.Second)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -328,7 +328,7 @@ func TestTokenOfEarlierConnection(t *testing.T) {
 func TestTokenIsUsedOnce(t *testing.T) {
 	inBubble(t, retryTransport(), func(t *testing.T, n *rawNet) {
 		n.listen(t, nil)
-		token, err := n.transport.tokenMaker(Version1)(rawClientAddr, time.Second)
+		token, err := n.transport.newToken(Version1, rawClientAddr, time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -394,7 +394,7 @@ func TestGetConfigForClient(t *testing.T) {
 		if got.RemoteAddr.String() != rawClientAddr.String() || got.AddrVerified {
 			t.Errorf("ClientInfo = %+v, want %v, not verified", got, rawClientAddr)
 		}
-		if got, err := l.base.configFor(&ClientInfo{AddrVerified: true}); got.MaxIncomingStreams != 7 || err != nil {
+		if got, _, err := l.base.configFor(&ClientInfo{AddrVerified: true}); got.MaxIncomingStreams != 7 || err != nil {
 			t.Errorf("no Config means %+v, %v, want that of the listener", got, err)
 		}
 	})

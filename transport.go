@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go/internal/handshake"
+	"github.com/quic-go/quic-go/internal/protect"
 	"github.com/quic-go/quic-go/internal/protocol"
 	"github.com/quic-go/quic-go/internal/udp"
 	"github.com/quic-go/quic-go/qlogwriter"
@@ -61,7 +62,8 @@ type Transport struct {
 	usedTickets *handshake.ReplayFilter // session tickets that were used for 0-RTT
 	resets      statelessResets
 
-	nonQUIC nonQUICQueue
+	nonQUIC   nonQUICQueue
+	keyLimits protect.Limits // zero but in tests
 }
 
 // transportLife is how a Transport begins and ends.

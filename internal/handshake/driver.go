@@ -131,6 +131,10 @@ func (d *Driver) SetTransportParameters(tp []byte) error {
 	return d.run()
 }
 
+// SetVersion tells the version that the connection has switched to. Sessions that are issued or stored from now on are bound to
+// it.
+func (d *Driver) SetVersion(v protocol.Version) { d.p.Version = v }
+
 // Crypto returns the CRYPTO data to send at a level.
 func (d *Driver) Crypto(lvl protocol.EncryptionLevel) *sendbuf.Buffer { return &d.levels[lvl].send }
 

@@ -21,6 +21,8 @@ type Params struct {
 	// skipped is derived from it. Nil: no number is skipped.
 	Skip      func() (packets int)
 	EnableECN bool
+	// InitialRTT is the estimate before the first sample on the first path; 0: 333 ms.
+	InitialRTT time.Duration
 }
 
 // A Tracker knows the fate of the packets of one connection. Loop goroutine only.
@@ -80,6 +82,9 @@ func New(p Params) *Tracker {
 	}
 	t.rtt = newRTT(protocol.DefaultMaxAckDelay)
 	t.startPath(p.MTU)
+	if p.InitialRTT > 0 {
+		t.rtt.smoothed, t.rtt.dev = p.InitialRTT, p.InitialRTT/2
+	}
 	if p.EnableECN {
 		t.ecn.state = ECNTesting
 	}
