@@ -16,6 +16,7 @@ import (
 	"github.com/quic-go/quic-go/internal/recovery"
 	"github.com/quic-go/quic-go/internal/udp"
 	"github.com/quic-go/quic-go/internal/wire"
+	"github.com/quic-go/quic-go/qlog"
 	"github.com/quic-go/quic-go/qlogwriter"
 )
 
@@ -312,6 +313,7 @@ func (c *Conn) handlePacket(p udp.Packet) {
 		c.wake()
 		return
 	}
+	c.transport.logDropped(p.Data, qlog.PacketDropDOSPrevention)
 	p.Buffer.Release()
 }
 

@@ -5,6 +5,7 @@ import (
 	"github.com/quic-go/quic-go/internal/protocol"
 	"github.com/quic-go/quic-go/internal/qerr"
 	"github.com/quic-go/quic-go/internal/wire"
+	"github.com/quic-go/quic-go/qlog"
 )
 
 // handleFrame handles one frame of a packet of the given level. That the frame may be in such a packet was
@@ -16,7 +17,9 @@ func (c *Conn) handleFrame(now monotime.Time, level protocol.EncryptionLevel, f 
 	case wire.FrameTypeAck:
 		return c.handleAck(now, level, &f.Ack)
 	case wire.FrameTypeDatagram:
-		c.datagrams.handle(f.Data)
+		if !c.datagrams.handle(f.Data) {
+			c.log.datagramDropped(qlog.DirectionReceiving, len(f.Data), "queue is full")
+		}
 		return nil
 	case wire.FrameTypePadding, wire.FrameTypePing:
 		return nil
@@ -73,6 +76,7 @@ func (c *Conn) handleAck(now monotime.Time, level protocol.EncryptionLevel, ack 
 	if err := c.recovery.OnAck(now, level, ack, &c.result); err != nil {
 		return err
 	}
+	c.log.spurious(level, &c.result)
 	if level == protocol.Encryption1RTT {
 		c.keys.oneRTT.OnAcked(ack.Ranges[0].Largest)
 	}

@@ -67,6 +67,7 @@ func (c *Conn) openLog() {
 	}
 	c.log = newConnLog(c, rec)
 	c.streams.p.onStreamState = c.log.streamState
+	c.streams.p.onPriority = c.log.priority
 	c.log.begin()
 }
 
@@ -209,6 +210,11 @@ func (l *connLog) streamState(id StreamID, s StreamState) {
 	}
 }
 
+// priority implements streamsParams.onPriority: not only on the loop, not on nil.
+func (l *connLog) priority(id StreamID, urgency int8, incremental bool) {
+	l.rec.RecordEvent(qlog.StreamPriorityUpdated{StreamID: id, Urgency: urgency, Incremental: incremental})
+}
+
 // keyTypes are the keys of clients and servers by level.
 var keyTypes = [...][protocol.NumEncryptionLevels]qlog.KeyType{
 	protocol.PerspectiveClient: {
@@ -297,6 +303,28 @@ func (l *connLog) lost(res *recovery.Result) {
 			e.Trigger = qlog.PacketLossTimeThreshold
 		}
 		l.rec.RecordEvent(e)
+	}
+}
+
+// spurious records the packets that an ACK frame of the level has shown not to be lost.
+func (l *connLog) spurious(level protocol.EncryptionLevel, res *recovery.Result) {
+	if l == nil {
+		return
+	}
+	for _, p := range res.SpuriousDetails {
+		l.rec.RecordEvent(qlog.SpuriousLoss{
+			EncryptionLevel: spaceLevels[level.Space()], PacketNumber: p.PN,
+			PacketReordering: uint64(p.Packets), TimeReordering: p.Delay,
+		})
+	}
+}
+
+// datagramDropped records that a DATAGRAM frame is not sent or not given to the application.
+func (l *connLog) datagramDropped(dir qlog.Direction, size int, trigger string) {
+	if l != nil {
+		l.rec.RecordEvent(qlog.DatagramDropped{
+			Direction: dir, Raw: qlog.RawInfo{Length: qlog.OmitLength, PayloadLength: size}, Trigger: trigger,
+		})
 	}
 }
 

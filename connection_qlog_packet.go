@@ -249,7 +249,7 @@ func (l *connLog) versionsReceived(dst, src []byte, versions []protocol.Version)
 func (l *connLog) dropped(packet []byte, reason qlog.PacketDropReason) {
 	if l != nil {
 		l.rec.RecordEvent(qlog.PacketDropped{
-			Header:                  l.headerOf(packet),
+			Header:                  headerOf(packet, l.c.params.srcCID.Len()),
 			Raw:                     qlog.RawInfo{Length: len(packet), PayloadLength: qlog.OmitLength},
 			DatagramPayloadChecksum: l.checksum,
 			Trigger:                 reason,
@@ -273,26 +273,9 @@ func (l *connLog) unacceptable(packet []byte, h *wire.LongHeader) {
 func (l *connLog) buffered(packet []byte) {
 	if l != nil {
 		l.rec.RecordEvent(qlog.PacketBuffered{
-			Header:                  l.headerOf(packet),
+			Header:                  headerOf(packet, l.c.params.srcCID.Len()),
 			Raw:                     qlog.RawInfo{Length: len(packet), PayloadLength: qlog.OmitLength},
 			DatagramPayloadChecksum: l.checksum,
 		})
 	}
-}
-
-// headerOf returns what can be read of the header of a packet that is not opened.
-func (l *connLog) headerOf(packet []byte) qlog.PacketHeader {
-	cidLen := l.c.params.srcCID.Len()
-	if !wire.IsLongHeader(packet[0]) {
-		h := qlog.PacketHeader{PacketType: qlog.PacketType1RTT, PacketNumber: protocol.InvalidPacketNumber}
-		if len(packet) > cidLen {
-			h.DestConnectionID = protocol.ParseConnectionID(packet[1 : 1+cidLen])
-		}
-		return h
-	}
-	h, err := wire.ParseLongHeader(packet)
-	if err != nil {
-		return qlog.PacketHeader{PacketType: qlog.PacketTypeUnknown}
-	}
-	return longHeader(&h, protocol.InvalidPacketNumber)
 }

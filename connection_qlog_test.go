@@ -431,3 +431,65 @@ func TestLogOfRebinding(t *testing.T) {
 		}
 	})
 }
+
+func TestLogOfPriorities(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newTracedPair(t, pairOptions{})
+		s, err := p.client.OpenUniStream()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.SetPriority(1, false)
+		want := qlog.StreamPriorityUpdated{StreamID: s.StreamID(), Urgency: 1}
+		if got := recorded[qlog.StreamPriorityUpdated](&p.clientLog); !slices.Equal(got, []qlog.StreamPriorityUpdated{want}) {
+			t.Errorf("recorded %+v, want %+v", got, want)
+		}
+	})
+}
+
+func TestLogOfDroppedDatagrams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conf := func() *quic.Config { return &quic.Config{EnableDatagrams: true} }
+		p := newTracedPair(t, pairOptions{client: conf(), server: conf()})
+		const kept, sent = 128, 135 // the queue of the server holds so many
+		for range sent {
+			if err := p.client.SendDatagram([]byte("12345")); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		dropped := recorded[qlog.DatagramDropped](&p.serverLog)
+		if len(dropped) != sent-kept {
+			t.Fatalf("%d datagrams are recorded as dropped, want %d", len(dropped), sent-kept)
+		}
+		if e := dropped[0]; e.Direction != qlog.DirectionReceiving || e.Raw.PayloadLength != 5 {
+			t.Errorf("recorded %+v", e)
+		}
+	})
+}
+
+func TestLogOfSpuriousLoss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newTracedPair(t, pairOptions{net: netsim.Options{
+			Up: netsim.Direction{
+				Delay: 10 * time.Millisecond, Rate: 1 << 20, Reorder: 0.1, ReorderBy: 30 * time.Millisecond,
+			},
+			Down: netsim.Direction{Delay: 10 * time.Millisecond},
+		}})
+		p.echo(t, 300_000)
+		time.Sleep(time.Second)
+		spurious := recorded[qlog.SpuriousLoss](&p.clientLog)
+		if len(spurious) == 0 {
+			t.Fatal("no spurious loss is recorded")
+		}
+		lost := recorded[qlog.PacketLost](&p.clientLog)
+		for _, e := range spurious {
+			was := func(l qlog.PacketLost) bool { return l.Header.PacketNumber == e.PacketNumber }
+			if !slices.ContainsFunc(lost, was) || e.EncryptionLevel != qlog.Encryption1RTT ||
+				e.PacketReordering < 1 || e.TimeReordering <= 0 || e.TimeReordering > 100*time.Millisecond {
+				t.Errorf("recorded %+v, want one of the packets that were declared lost", e)
+			}
+		}
+	})
+}

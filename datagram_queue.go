@@ -144,18 +144,19 @@ func (q *datagramQueue) hasData() bool {
 	return q.send.len() > 0
 }
 
-// handle stores a copy of a received datagram. If there is no room, it is dropped: RFC 9221,
+// handle stores a copy of a received datagram. If there is no room, it is dropped, which the result tells: RFC 9221,
 // Section 5 allows that, and what has waited longer is what the application expects next.
-func (q *datagramQueue) handle(payload []byte) {
+func (q *datagramQueue) handle(payload []byte) (kept bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.err != nil || q.received.len() >= protocol.MaxReceiveDatagrams ||
 		q.receivedBytes+len(payload) > protocol.MaxDatagramQueueBytes {
-		return
+		return false
 	}
 	q.received.push(append(make([]byte, 0, len(payload)), payload...))
 	q.receivedBytes += len(payload)
 	q.signalArrivalLocked()
+	return true
 }
 
 func (q *datagramQueue) signalArrivalLocked() {

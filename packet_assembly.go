@@ -7,6 +7,7 @@ import (
 	"github.com/quic-go/quic-go/internal/recovery"
 	"github.com/quic-go/quic-go/internal/udp"
 	"github.com/quic-go/quic-go/internal/wire"
+	"github.com/quic-go/quic-go/qlog"
 )
 
 const (
@@ -290,6 +291,7 @@ func (c *Conn) appendDatagrams(b []byte, limit int) []byte {
 			return b
 		}
 		if int64(len(payload)) > c.maxDatagramPayload.Load() || len(payload) > c.datagramRoom() {
+			c.log.datagramDropped(qlog.DirectionSending, len(payload), "too large for a packet")
 			c.datagrams.pop()
 			continue
 		}

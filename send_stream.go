@@ -299,6 +299,9 @@ func (s *SendStream) SetReliableBoundary() {
 // incremental.
 func (s *SendStream) SetPriority(urgency int8, incremental bool) {
 	s.rec.streams.sched.setPriority(s, urgency, incremental)
+	if on := s.rec.streams.p.onPriority; on != nil {
+		on(s.rec.id, urgency, incremental)
+	}
 }
 
 // SetWriteDeadline sets the deadline of current and future calls of Write. The zero time means none.

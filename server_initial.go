@@ -12,6 +12,7 @@ import (
 	"github.com/quic-go/quic-go/internal/qerr"
 	"github.com/quic-go/quic-go/internal/udp"
 	"github.com/quic-go/quic-go/internal/wire"
+	"github.com/quic-go/quic-go/qlog"
 )
 
 const (
@@ -28,13 +29,16 @@ const (
 // handlePacket handles a datagram with a long header and an unknown Destination Connection ID. It is called by the
 // worker, and reports whether it has taken over the Buffer.
 func (l *listener) handlePacket(p *udp.Packet) bool {
+	t := l.transport
 	version, dst, src, _, err := wire.ParseInvariantHeader(p.Data)
 	if err != nil {
+		t.logDropped(p.Data, qlog.PacketDropHeaderParseError)
 		return false
 	}
 	// RFC 9000, Section 6.1: "An endpoint MUST NOT send a Version Negotiation packet in response to receiving
 	// a Version Negotiation packet."
 	if version == 0 {
+		t.logDropped(p.Data, qlog.PacketDropUnexpectedPacket)
 		return false
 	}
 	if !protocol.IsSupportedVersion(l.config.Versions, version) {
@@ -43,16 +47,20 @@ func (l *listener) handlePacket(p *udp.Packet) bool {
 	}
 	h, err := wire.ParseLongHeader(p.Data)
 	if err != nil {
+		t.logDropped(p.Data, qlog.PacketDropHeaderParseError)
 		return false
 	}
 	switch h.Type {
 	case protocol.PacketTypeInitial:
 		return l.handleInitial(p, &h)
 	case protocol.PacketType0RTT:
-		return l.config.Allow0RTT && l.zeroRTT.push(h.DstCID, p)
+		if l.config.Allow0RTT && l.zeroRTT.push(h.DstCID, p) {
+			return true
+		}
 	case protocol.PacketTypeHandshake, protocol.PacketTypeRetry, protocol.PacketTypeVersionNegotiation,
 		protocol.PacketType1RTT:
 	}
+	t.logDropped(p.Data, qlog.PacketDropUnknownConnectionID)
 	return false
 }
 
@@ -61,10 +69,14 @@ func (l *listener) negotiateVersion(p *udp.Packet, dst, src []byte) {
 	// RFC 9000, Section 5.2.2: "If a server receives a packet that indicates an unsupported version and if the
 	// packet is large enough to initiate a new connection for any supported version, the server SHOULD send a
 	// Version Negotiation packet".
-	if len(p.Data) < protocol.MinInitialPacketSize || l.transport.DisableVersionNegotiationPackets {
+	t := l.transport
+	if len(p.Data) < protocol.MinInitialPacketSize || t.DisableVersionNegotiationPackets {
+		t.logDropped(p.Data, qlog.PacketDropUnsupportedVersion)
 		return
 	}
-	l.transport.reply(p, wire.AppendVersionNegotiation(nil, src, dst, l.config.Versions))
+	b := wire.AppendVersionNegotiation(nil, src, dst, l.config.Versions)
+	t.logSent(b)
+	t.reply(p, b)
 }
 
 // An attempt is a client's Initial that may open a connection.
@@ -86,12 +98,14 @@ func (l *listener) handleInitial(p *udp.Packet, h *wire.LongHeader) bool {
 	// RFC 9000, Section 14.1: "A server MUST discard an Initial packet that is carried in a UDP datagram with a
 	// payload that is smaller than the smallest allowed maximum datagram size of 1200 bytes."
 	if len(p.Data) < protocol.MinInitialPacketSize {
+		l.transport.logDropped(p.Data, qlog.PacketDropUnexpectedPacket)
 		return false
 	}
 	a := &attempt{p: p, h: h, addr: p.Remote.NetAddr(), origDstCID: h.DstCID}
 	errToken := l.checkToken(a)
 	// RFC 9000, Section 7.2: "This Destination Connection ID MUST be at least 8 bytes in length."
 	if errToken == nil && a.retrySrcCID == nil && h.DstCID.Len() < protocol.MinInitialDestinationConnectionIDLen {
+		l.transport.logDropped(p.Data, qlog.PacketDropProtocolViolation)
 		return false
 	}
 	if errToken == nil && !a.validated && l.wantsRetry(a.addr) {
@@ -99,6 +113,7 @@ func (l *listener) handleInitial(p *udp.Packet, h *wire.LongHeader) bool {
 		return false
 	}
 	if !a.authentic() {
+		l.transport.logDropped(p.Data, qlog.PacketDropPayloadDecryptError)
 		return false
 	}
 	if errToken != nil {
@@ -187,7 +202,9 @@ func (l *listener) sendRetry(a *attempt) {
 	}
 	b := wire.AppendRetry(nil, v, a.h.SrcCID, src, token)
 	tag := protect.RetryTag(v, a.h.DstCID, b)
-	t.reply(a.p, append(b, tag[:]...))
+	b = append(b, tag[:]...)
+	t.logSent(b)
+	t.reply(a.p, b)
 }
 
 // retryConnectionID returns the Source Connection ID of a Retry. It is never empty: the Initial keys depend on it,
@@ -211,7 +228,9 @@ func (l *listener) refuse(a *attempt, code qerr.TransportErrorCode) {
 		panic("BUG: CONNECTION_CLOSE frame: " + err.Error())
 	}
 	wire.SetLongHeaderLength(b, lengthAt, pnLen+len(b)-payload+protect.Overhead)
-	l.transport.reply(a.p, a.sealer.Seal(b, 0, payload, pn, pnLen))
+	b = a.sealer.Seal(b, 0, payload, pn, pnLen)
+	l.transport.logSent(b, qlog.Frame{Frame: &frame})
+	l.transport.reply(a.p, b)
 }
 
 // newConn makes the connection that an Initial opens, and registers it. An error refuses it.

@@ -9,6 +9,7 @@ import (
 	"github.com/quic-go/quic-go/internal/monotime"
 	"github.com/quic-go/quic-go/internal/protocol"
 	"github.com/quic-go/quic-go/internal/udp"
+	"github.com/quic-go/quic-go/qlog"
 )
 
 const (
@@ -69,14 +70,18 @@ func (r *statelessResets) allow(now monotime.Time) bool {
 func (t *Transport) sendStatelessReset(p *udp.Packet, cid protocol.ConnectionID) {
 	// All connections of a Transport without connection IDs would have the same token.
 	if !t.resets.enabled || cid.Len() == 0 {
+		t.logDropped(p.Data, qlog.PacketDropUnknownConnectionID)
 		return
 	}
 	// RFC 9000, Section 10.3.3: "An endpoint MUST ensure that every Stateless Reset that it sends is smaller than
 	// the packet that triggered it, unless it maintains state sufficient to prevent looping."
 	if len(p.Data) <= minStatelessReset || !t.resets.allow(p.Time) {
+		t.logDropped(p.Data, qlog.PacketDropUnknownConnectionID)
 		return
 	}
-	t.reply(p, t.appendStatelessReset(nil, cid, len(p.Data)))
+	b := t.appendStatelessReset(nil, cid, len(p.Data))
+	t.logSent(b)
+	t.reply(p, b)
 }
 
 // appendStatelessReset appends a stateless reset for cid that is shorter than limit bytes.

@@ -42,6 +42,8 @@ type streamsParams struct {
 	// onStreamState is told every state of every stream; nil if nobody wants to know. It is called by
 	// deliver, without locks.
 	onStreamState func(protocol.StreamID, StreamState)
+	// onPriority is told what SetPriority is called with, in that call; nil if nobody wants to know.
+	onPriority func(id protocol.StreamID, urgency int8, incremental bool)
 }
 
 // The streamsMap holds the streams of a connection and their limits. The handle, append, on

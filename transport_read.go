@@ -11,6 +11,7 @@ import (
 	"github.com/quic-go/quic-go/internal/protocol"
 	"github.com/quic-go/quic-go/internal/udp"
 	"github.com/quic-go/quic-go/internal/wire"
+	"github.com/quic-go/quic-go/qlog"
 )
 
 const (
@@ -91,6 +92,7 @@ func (t *Transport) dispatch(pkts []udp.Packet) {
 // enqueueUnmatched leaves the datagram of no connection to the worker, if it can be of interest.
 func (t *Transport) enqueueUnmatched(p udp.Packet) {
 	if len(p.Data) < minStatelessReset || !t.awaits(wire.IsLongHeader(p.Data[0])) {
+		t.logDropped(p.Data, qlog.PacketDropUnknownConnectionID)
 		p.Buffer.Release()
 		return
 	}
@@ -134,6 +136,7 @@ func (t *Transport) handleUnmatched(p *udp.Packet) bool {
 	if l := t.currentListener(); l != nil {
 		return l.handlePacket(p)
 	}
+	t.logDropped(p.Data, qlog.PacketDropUnknownConnectionID)
 	return false
 }
 

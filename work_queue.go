@@ -5,6 +5,7 @@ import (
 
 	"github.com/quic-go/quic-go/internal/protocol"
 	"github.com/quic-go/quic-go/internal/udp"
+	"github.com/quic-go/quic-go/qlog"
 )
 
 // A work is a received datagram that needs an answer, or a decision, from the Transport itself.
@@ -70,6 +71,7 @@ func (q *workQueue) close() {
 func (t *Transport) enqueue(w work) {
 	taken, start := t.work.push(w)
 	if !taken {
+		t.logDropped(w.p.Data, qlog.PacketDropDOSPrevention)
 		w.p.Buffer.Release()
 	}
 	if start {

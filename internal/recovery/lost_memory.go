@@ -73,6 +73,9 @@ func (t *Tracker) takeSpurious(now monotime.Time, s *space, ack *wire.Ack, res *
 		}
 		p.arrived = true
 		res.Spurious++
+		res.SpuriousDetails = append(res.SpuriousDetails, SpuriousLoss{
+			PN: p.pn, Packets: s.largestAcked - p.pn, Delay: now.Sub(p.lostAt),
+		})
 		res.Acked = append(res.Acked, p.records...)
 		if p.inFlight {
 			t.delivery.delivered += p.size

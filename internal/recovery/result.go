@@ -1,6 +1,8 @@
 package recovery
 
 import (
+	"time"
+
 	"github.com/quic-go/quic-go/internal/monotime"
 	"github.com/quic-go/quic-go/internal/protocol"
 )
@@ -17,6 +19,8 @@ type Result struct {
 	LostBytes    protocol.ByteCount
 	LostDetails  []LostPacket // one for each of LostPackets
 	Spurious     int          // packets acknowledged now that were declared lost earlier
+	// SpuriousDetails has one element for each of Spurious. All are of the space of the ACK frame.
+	SpuriousDetails []SpuriousLoss
 
 	// NewlyAckedLargest is the largest packet number acknowledged for the first time, -1 if none.
 	NewlyAckedLargest    protocol.PacketNumber
@@ -45,6 +49,13 @@ type LostPacket struct {
 	Reason LossReason
 }
 
+// A SpuriousLoss describes a packet that was declared lost and has been acknowledged after all.
+type SpuriousLoss struct {
+	PN      protocol.PacketNumber
+	Packets protocol.PacketNumber // how much larger the largest acknowledged number was
+	Delay   time.Duration         // after it was declared lost
+}
+
 // A LossReason is the threshold that a lost packet crossed (RFC 9002, Section 6.1).
 type LossReason uint8
 
@@ -58,6 +69,7 @@ const (
 func (r *Result) reset() {
 	*r = Result{
 		Acked: r.Acked[:0], Lost: r.Lost[:0], Probe: r.Probe[:0], LostDetails: r.LostDetails[:0],
+		SpuriousDetails:   r.SpuriousDetails[:0],
 		NewlyAckedLargest: protocol.InvalidPacketNumber,
 	}
 }
