@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3/qlog"
 )
 
 // A role is the side of a connection that this endpoint is on.
@@ -41,6 +42,7 @@ type connection struct {
 	logger      *slog.Logger // may be nil
 	fieldLimit  int          // decoded size of a header section
 	datagramsOn bool         // we have announced SETTINGS_H3_DATAGRAM
+	log         *eventLog    // nil without a trace
 
 	// control is our control stream, nil before it is open.
 	control atomic.Pointer[quic.SendStream]
@@ -49,8 +51,10 @@ type connection struct {
 	settingsReceived chan struct{}
 	// critical says which critical streams the peer has opened.
 	critical [numCriticalStreams]atomic.Bool
-	tlsOnce  sync.Once
-	tlsState *tls.ConnectionState
+	// peerControl is the peer's control stream, for the goroutine that reads it.
+	peerControl quic.StreamID
+	tlsOnce     sync.Once
+	tlsState    *tls.ConnectionState
 	// datagramBytes is the size of the datagrams in the queues of all streams.
 	datagramBytes atomic.Int64
 
@@ -66,6 +70,7 @@ func (c *connection) init(qc *quic.Conn, r role, e endpoint) {
 	c.qc, c.role, c.endpoint = qc, r, e
 	c.settingsReceived = make(chan struct{})
 	c.streams = make(map[quic.StreamID]*Stream)
+	c.log = newEventLog(qc)
 }
 
 // abort closes the connection because of a fault of the peer.
@@ -106,7 +111,10 @@ func (c *connection) openControlStream(s *settingsFrame) {
 }
 
 func (c *connection) startControlStream(str *quic.SendStream, s *settingsFrame) {
-	if _, err := str.Write(s.append([]byte{byte(streamControl)})); err != nil {
+	b := s.append([]byte{byte(streamControl)})
+	c.log.streamType(qlog.InitiatorLocal, str.StreamID(), streamControl)
+	c.log.created(str.StreamID(), b[1:])
+	if _, err := str.Write(b); err != nil {
 		return // the connection is over
 	}
 	c.control.Store(str)

@@ -41,6 +41,7 @@ func (c *connection) readSettings(r io.Reader, length uint64) error {
 	if err != nil {
 		return err
 	}
+	c.log.parsed(c.peerControl, frameSettings, length, b)
 	s, err := parseSettings(b)
 	if err != nil {
 		return err
@@ -62,6 +63,7 @@ func (c *connection) handleControlFrame(r io.Reader, t FrameType, length uint64)
 	if t.isReserved() {
 		return connErrorf(ErrCodeFrameUnexpected, "frame of type %#x", uint64(t))
 	}
+	c.log.parsed(c.peerControl, t, length, nil)
 	return skipPayload(r, length)
 }
 
@@ -74,6 +76,7 @@ func (c *connection) handleIDFrame(r io.Reader, t FrameType, length uint64) erro
 	if err != nil {
 		return err
 	}
+	c.log.parsed(c.peerControl, t, length, b)
 	id, n, err := quicvarint.Parse(b)
 	if err != nil || n != len(b) {
 		return connErrorf(ErrCodeFrameError, "frame of type %#x with %d bytes", uint64(t), length)
@@ -101,5 +104,6 @@ func (c *connection) readPriorityUpdate(r io.Reader, t FrameType, length uint64)
 	if err != nil {
 		return err
 	}
+	c.log.parsed(c.peerControl, t, length, b)
 	return c.endpoint.handlePriorityUpdate(t, b)
 }

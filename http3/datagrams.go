@@ -37,6 +37,7 @@ func (c *connection) receiveDatagrams() {
 			c.abort(connErrorf(ErrCodeDatagramError, "invalid quarter stream ID"))
 			return
 		}
+		c.log.datagramParsed(quic.StreamID(4*quarter), len(b), len(b)-n)
 		c.deliverDatagram(quic.StreamID(4*quarter), b[n:])
 	}
 }
@@ -194,6 +195,9 @@ func (s *Stream) SendDatagram(payload []byte) error {
 	b := make([]byte, 0, quicvarint.Len(quarter)+len(payload))
 	b = append(quicvarint.Append(b, quarter), payload...)
 	err := s.str.SendDatagram(b)
+	if err == nil {
+		s.log.datagramCreated(s.StreamID(), len(b), len(payload))
+	}
 	var tooLarge *quic.DatagramTooLargeError
 	if errors.As(err, &tooLarge) {
 		overhead := int64(len(b) - len(payload))

@@ -59,7 +59,9 @@ func (s *RequestStream) sendHeader(req *http.Request, askGzip bool) error {
 		return fmt.Errorf("http3: request header of %d bytes exceeds the server's limit of %d bytes", w.size, limit)
 	}
 	s.sent, s.method = true, wireMethod(req.Method)
-	_, err := s.str.str.Write(w.append(nil))
+	b := w.append(nil)
+	s.str.log.created(s.StreamID(), b)
+	_, err := s.str.str.Write(b)
 	return convertError(err)
 }
 

@@ -85,7 +85,7 @@ func (w *responseWriter) WriteHeader(status int) {
 		w.endContinue()
 	}
 	if status < 200 {
-		w.str.str.Write(w.appendHeader(nil, status))
+		w.writeFrames(w.appendHeader(nil, status))
 		return
 	}
 	w.status = status
@@ -181,6 +181,12 @@ func (w *responseWriter) flush() error {
 		b = append(appendFrameHeader(b, frameData, len(w.buf)), w.buf...)
 		w.buf = w.buf[:0]
 	}
+	return w.writeFrames(b)
+}
+
+// writeFrames writes whole frames.
+func (w *responseWriter) writeFrames(b []byte) error {
+	w.str.log.created(w.str.StreamID(), b)
 	_, err := w.str.str.Write(b)
 	return convertError(err)
 }
@@ -197,7 +203,7 @@ func (w *responseWriter) sendContinue() {
 	f := newFieldWriter()
 	defer f.release()
 	f.add(":status", "100")
-	w.str.str.Write(f.append(nil))
+	w.writeFrames(f.append(nil))
 }
 
 // endContinue keeps sendContinue from sending anything after the final header.
@@ -252,8 +258,7 @@ func (w *responseWriter) finish() error {
 		return err
 	}
 	if b := appendTrailers(nil, w.trailers()); len(b) > 0 {
-		_, err := w.str.str.Write(b)
-		return convertError(err)
+		return w.writeFrames(b)
 	}
 	return nil
 }

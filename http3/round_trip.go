@@ -225,7 +225,9 @@ func (x *exchange) copyBody() error {
 // seen when the response is read.
 func (x *exchange) finishUpload() error {
 	if len(x.req.Trailer) > 0 {
-		if _, err := x.str.str.str.Write(appendTrailers(nil, x.req.Trailer)); err != nil {
+		b := appendTrailers(nil, x.req.Trailer)
+		x.str.str.log.created(x.str.StreamID(), b)
+		if _, err := x.str.str.str.Write(b); err != nil {
 			return convertError(err)
 		}
 	}

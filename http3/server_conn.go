@@ -171,7 +171,9 @@ func (c *serverConn) shutdown() {
 	c.conn.mu.Unlock()
 	if control := c.conn.control.Load(); control != nil {
 		id := uint64(c.goAwayID)
-		control.Write(quicvarint.Append(appendFrameHeader(nil, frameGoAway, quicvarint.Len(id)), id))
+		b := quicvarint.Append(appendFrameHeader(nil, frameGoAway, quicvarint.Len(id)), id)
+		c.conn.log.created(control.StreamID(), b)
+		control.Write(b)
 	}
 	c.conn.mu.Lock()
 	c.goAwaySent = true

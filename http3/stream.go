@@ -37,6 +37,7 @@ type Stream struct {
 // A quicStream is the part of a Stream that concerns the QUIC stream as a whole, and its writer.
 type quicStream struct {
 	str *quic.Stream
+	log *eventLog // nil without a trace
 
 	// writer only
 	header []byte // of a DATA frame, not yet written
@@ -52,7 +53,7 @@ func newStream(conn *connection, str *quic.Stream) *Stream {
 	}{}
 	s := &both.stream
 	s.quicStream, s.conn, s.datagrams.conn = &both.quic, conn, conn
-	s.str = str
+	s.str, s.log = str, conn.log
 	if !conn.add(s) {
 		return nil
 	}
@@ -176,6 +177,7 @@ func (s *Stream) withPayload(length int, fn func([]byte) error) error {
 	if err != nil {
 		return err
 	}
+	s.log.parsed(s.StreamID(), frameHeaders, uint64(length), b)
 	return fn(b)
 }
 
@@ -224,8 +226,12 @@ func (s *Stream) TryWriteAll(p []byte) error {
 		return quic.ErrWouldBlock
 	}
 	b := make([]byte, 0, maxFrameHeader+len(p))
-	b = appendFrameHeader(b, frameData, len(p))
-	return convertError(s.str.TryWriteAll(append(b, p...)))
+	b = append(appendFrameHeader(b, frameData, len(p)), p...)
+	err := s.str.TryWriteAll(b)
+	if err == nil {
+		s.log.created(s.StreamID(), b)
+	}
+	return convertError(err)
 }
 
 // smallWrite is the length up to which the header of a DATA frame and its payload are copied into
@@ -237,6 +243,7 @@ func (s *quicStream) write(p []byte) (n int, err error) {
 		if len(s.header) == 0 && s.owed == 0 {
 			s.header = appendFrameHeader(s.header[:0], frameData, len(p))
 			s.owed = len(p)
+			s.log.created(s.str.StreamID(), s.header)
 		}
 		var m int
 		m, err = s.writeOwed(p)

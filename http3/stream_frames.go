@@ -17,6 +17,9 @@ func (s *Stream) nextFrame() (FrameType, uint64, error) {
 		if err != nil {
 			return 0, 0, err
 		}
+		if t != frameHeaders {
+			s.log.parsed(s.StreamID(), t, length, nil)
+		}
 		switch {
 		case t == frameData || t == frameHeaders:
 			return t, length, nil

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3/qlog"
 	"github.com/quic-go/quic-go/quicvarint"
 )
 
@@ -49,6 +50,7 @@ func (c *connection) handleUniStream(str *quic.ReceiveStream) {
 		// reception of the unidirectional stream header." (RFC 9114, Section 6.2)
 		return
 	}
+	c.log.streamType(qlog.InitiatorRemote, str.StreamID(), StreamType(typ))
 	switch StreamType(typ) {
 	case streamControl:
 		err = c.readCritical(str, criticalControl, c.readControlStream)
@@ -90,6 +92,9 @@ func (c *connection) checkPushStream() error {
 func (c *connection) readCritical(str *quic.ReceiveStream, which int, read func(*bufio.Reader) error) error {
 	if c.critical[which].Swap(true) {
 		return connErrorf(ErrCodeStreamCreationError, "second %s stream", criticalNames[which])
+	}
+	if which == criticalControl {
+		c.peerControl = str.StreamID()
 	}
 	err := read(bufio.NewReaderSize(str, 512))
 	switch err.(type) {
