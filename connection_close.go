@@ -106,6 +106,7 @@ func (c *Conn) finish() {
 	c.streams.close(c.end)
 	c.datagrams.close(c.end)
 	c.streams.deliver()
+	c.cancel(c.end) // at once: calls that were just woken look at the context
 	c.log.closed()
 	c.timer.Stop()
 	c.dropUndecryptable()
@@ -116,7 +117,6 @@ func (c *Conn) finish() {
 	c.leaveTransports(packet, linger)
 	c.packets.close()
 	_ = c.tls.Close()
-	c.cancel(c.end)
 	close(c.done)
 	c.closeRequests()
 }
