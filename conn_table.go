@@ -190,7 +190,7 @@ func (t *Transport) connClosed(c *Conn, cids []protocol.ConnectionID, closePacke
 	}
 	for _, cid := range cids {
 		switch {
-		case t.table.byID[cid] != packetHandler(c):
+		case !t.table.routedLocked(cid, c):
 		case over != nil:
 			t.table.byID[cid] = over
 		default:

@@ -54,6 +54,9 @@ func (c *Conn) onMTUResult(now monotime.Time) {
 // probeMTU sends a probe if one is due. It reports whether other packets should wait until there is room for
 // the probe in the congestion window.
 func (c *Conn) probeMTU(now monotime.Time) (wait bool) {
+	if !c.paths.manager.Validated(c.paths.manager.Active()) {
+		return false
+	}
 	for range maxRefusedProbes {
 		size := c.mtu.NextProbe(now, c.recovery.Stats().BytesSent)
 		window := c.recovery.Controller().Window()

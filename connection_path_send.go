@@ -119,6 +119,7 @@ func (c *Conn) writePathPacket(now monotime.Time, id path.ID, b []byte) {
 		PN:           d.pn,
 		Size:         protocol.ByteCount(len(b)),
 		AckEliciting: active,
+		OtherPath:    !active,
 		ECN:          protocol.ECNNon,
 		AckedUpTo:    d.acked,
 		Records:      o.records,

@@ -68,6 +68,7 @@ func (c *Conn) flush(now monotime.Time) {
 	}
 	p := c.activePath()
 	err := p.transport.conn.WriteBatch(c.out.batch, c.out.segment, c.out.ecn, &p.dst)
+	c.paths.manager.OnSent(c.paths.manager.Active(), protocol.ByteCount(len(c.out.batch)))
 	size := protocol.ByteCount(c.out.segment)
 	c.out.batch, c.out.segment, c.out.datagrams = c.out.batch[:0], 0, 0
 	if err != nil && udp.IsMessageTooLong(err) {

@@ -23,3 +23,10 @@ func ReceivedDatagrams(c *Conn) int {
 	defer c.datagrams.mu.Unlock()
 	return c.datagrams.received.len()
 }
+
+// RoutedByTransport returns how many connections, connection IDs and stateless reset tokens t knows.
+func RoutedByTransport(t *Transport) int {
+	t.table.mu.RLock()
+	defer t.table.mu.RUnlock()
+	return len(t.table.conns) + len(t.table.byID) + len(t.table.byResetToken)
+}

@@ -61,6 +61,16 @@ func (o *assembly) begin(dst protocol.ConnectionID) {
 	o.dst, o.n, o.records, o.datagram = dst, 0, o.records[:0], false
 }
 
+// carriesProbe reports whether the datagram has an ack-eliciting packet of the space.
+func (o *assembly) carriesProbe(space protocol.PacketNumberSpace) bool {
+	for i := range o.n {
+		if d := &o.packets[i]; d.level.Space() == space && d.ackEliciting() {
+			return true
+		}
+	}
+	return false
+}
+
 // full reports whether the batch has to be written before the next datagram: there is no room, or the last datagram is not of
 // the size of the others or so small that those that follow would suffer from being as small.
 func (o *assembly) full(maxSize protocol.ByteCount, maxSegments int) bool {
@@ -82,7 +92,10 @@ func (c *Conn) appendPacket(now monotime.Time, b []byte, limit int, level protoc
 	hasAcks := level != protocol.Encryption0RTT
 	probeSpace, probes := c.recovery.Probes()
 	probing := mode == recovery.ModeProbe && probes > 0 && probeSpace == space
-	frames := (mode == recovery.ModeAny || probing) && c.hasFrames(level)
+	// RFC 9002, Section 6.2.4: "In addition to sending data in the packet number space for which the timer expired, the sender
+	// SHOULD send ack-eliciting packets from other packet number spaces with in-flight data, coalescing packets if possible."
+	rider := mode == recovery.ModeProbe && probes > 0 && c.out.carriesProbe(probeSpace)
+	frames := (mode == recovery.ModeAny || probing || rider) && c.hasFrames(level)
 	ackDue := hasAcks && c.recovery.AckDue(now, space)
 	if !ackDue && !frames && !probing {
 		return b

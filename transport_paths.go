@@ -28,20 +28,22 @@ func (t *Transport) detach(c *Conn, cids []protocol.ConnectionID, tokens []proto
 	t.table.mu.Lock()
 	defer t.table.mu.Unlock()
 	for _, cid := range cids {
-		switch h := t.table.byID[cid].(type) {
-		case *Conn:
-			t.removeIfLocked(cid, h == c)
-		case pathReceiver:
-			t.removeIfLocked(cid, h.conn == c)
+		if t.table.routedLocked(cid, c) {
+			delete(t.table.byID, cid)
 		}
 	}
 	delete(t.table.conns, c)
 }
 
-func (t *Transport) removeIfLocked(cid protocol.ConnectionID, ours bool) {
-	if ours {
-		delete(t.table.byID, cid)
+// routedLocked reports whether c takes the datagrams with the connection ID.
+func (ct *connTable) routedLocked(cid protocol.ConnectionID, c *Conn) bool {
+	switch h := ct.byID[cid].(type) {
+	case *Conn:
+		return h == c
+	case pathReceiver:
+		return h.conn == c
 	}
+	return false
 }
 
 // removeResetTokens forgets the stateless reset tokens of a connection.

@@ -174,5 +174,9 @@ func (m *Manager) Follow(now monotime.Time, id ID, pto time.Duration) {
 		m.fallback = None
 		return
 	}
-	m.Validate(now, id, pto)
+	// RFC 9000, Section 9.3: "MUST initiate path validation (Section 8.2) to verify the peer's ownership of the address if
+	// validation is not already underway".
+	if !p.validation.running {
+		m.Validate(now, id, pto)
+	}
 }
