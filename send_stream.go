@@ -16,7 +16,7 @@ const (
 	maxWriteAhead protocol.ByteCount = 256 << 10
 	// smallWrite is how many bytes Write takes even without flow control credit if nothing
 	// else waits: less than what fits a packet.
-	smallWrite protocol.ByteCount = 1200
+	smallWrite protocol.ByteCount = protocol.MaxConfiguredPacketSize
 )
 
 // A SendStream is a unidirectional stream that this endpoint opened. All methods may be called
