@@ -97,6 +97,7 @@ type listener struct {
 	closed    chan struct{} // closed by end
 
 	zeroRTT zeroRTTQueue
+	retries recentRetries // worker only
 
 	mu  sync.Mutex // rank 4
 	err error      // why it is closed; nil while it is open

@@ -40,6 +40,13 @@ type pairOptions struct {
 func newPair(t *testing.T, o pairOptions) *pair {
 	t.Helper()
 	p := newUnconnectedPair(t, o)
+	p.connect(t, o.client)
+	return p
+}
+
+// connect makes the connection of the pair.
+func (p *pair) connect(t *testing.T, conf *quic.Config) {
+	t.Helper()
 	type accepted struct {
 		conn *quic.Conn
 		err  error
@@ -51,7 +58,7 @@ func newPair(t *testing.T, o pairOptions) *pair {
 		c, err := p.listener.Accept(ctx)
 		ch <- accepted{c, err}
 	}()
-	client, err := p.clientTr.Dial(ctx, p.listener.Addr(), p.clientTLS, o.client)
+	client, err := p.clientTr.Dial(ctx, p.listener.Addr(), p.clientTLS, conf)
 	if err != nil {
 		t.Fatalf("Dial: %v", err)
 	}
@@ -60,7 +67,6 @@ func newPair(t *testing.T, o pairOptions) *pair {
 		t.Fatalf("Accept: %v", a.err)
 	}
 	p.client, p.server = client, a.conn
-	return p
 }
 
 func newUnconnectedPair(t *testing.T, o pairOptions) *pair {

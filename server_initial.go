@@ -108,8 +108,7 @@ func (l *listener) handleInitial(p *udp.Packet, h *wire.LongHeader) bool {
 		l.transport.logDropped(p.Data, qlog.PacketDropProtocolViolation)
 		return false
 	}
-	if errToken == nil && !a.validated && l.wantsRetry(a.addr) {
-		l.sendRetry(a)
+	if errToken == nil && !a.validated && l.asksForAddress(a) {
 		return false
 	}
 	if !a.authentic() {
@@ -167,6 +166,19 @@ func (l *listener) checkToken(a *attempt) error {
 	a.validated = true
 	a.origDstCID, a.retrySrcCID = tok.OriginalDstCID, &tok.RetrySrcCID
 	return nil
+}
+
+// asksForAddress reports whether the client has to prove its address, and asks for that, once for all Initials of its first flight.
+func (l *listener) asksForAddress(a *attempt) bool {
+	if l.retries.has(a.p.Time, a.h.DstCID) {
+		return true
+	}
+	if !l.wantsRetry(a.addr) {
+		return false
+	}
+	l.sendRetry(a)
+	l.retries.add(a.p.Time, a.h.DstCID)
+	return true
 }
 
 func (l *listener) wantsRetry(addr net.Addr) bool {
