@@ -26,7 +26,10 @@ var sendLevels = [...]protocol.EncryptionLevel{
 // send sends what there is to send and what congestion control, pacing and the amplification limit allow now.
 func (c *Conn) send(now monotime.Time) {
 	c.timers.stop(timerPacing)
-	c.keys.oneRTT.MaybeUpdate(now, c.life.confirmed)
+	if err := c.keys.oneRTT.MaybeUpdate(now, c.life.confirmed); err != nil {
+		c.fail(err)
+		return
+	}
 	memory := batchPool.Get().(*[]byte)
 	c.out.batch = (*memory)[:0]
 	c.sendPathFrames(now)

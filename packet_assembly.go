@@ -121,9 +121,12 @@ func (c *Conn) appendPacket(now monotime.Time, b []byte, limit int, level protoc
 	return c.closePacket(b, d)
 }
 
-// openPacket appends the header of a packet. ok is false if there is no room for a packet.
+// openPacket appends the header of a packet. ok is false if there is no room for a packet or the keys are used up.
 func (c *Conn) openPacket(b []byte, limit int, level protocol.EncryptionLevel) (_ []byte, d packetDraft, ok bool) {
 	d = packetDraft{level: level, start: len(b), firstRecord: len(c.out.records), acked: protocol.InvalidPacketNumber}
+	if !c.canSeal(level) {
+		return b, d, false
+	}
 	d.pn, d.pnLen = c.recovery.NextNumber(level.Space())
 	dst := c.out.dst
 	if level == protocol.Encryption1RTT {
