@@ -40,8 +40,9 @@ func testKeyUpdates(t *testing.T, client, server uint64) {
 	}
 	settle()
 	c, s := quic.KeyPhase(p.client), quic.KeyPhase(p.server)
-	// 8 MiB are at least 6,500 packets. There are three PTOs between two updates.
-	if c != s || c < 10 {
+	// 8 MiB are at least 6,500 packets. There are three PTOs between two updates. After the last update there may have been
+	// nothing to send.
+	if c+1 < s || s+1 < c || c < 10 {
 		t.Errorf("key phases %d and %d, want the same, at least 10", c, s)
 	}
 }
