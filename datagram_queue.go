@@ -256,10 +256,13 @@ const datagramReserve = 1 + protocol.MaxConnectionIDLen + sealOverhead
 
 // updateMaxDatagramPayload is called when the peer's limit or the size of packets changes.
 func (c *Conn) updateMaxDatagramPayload() {
-	limit := int64(-1)
-	if c.peerParams != nil && c.peerParams.MaxDatagramFrameSize > 0 && c.config.EnableDatagrams {
+	limit, tp := int64(-1), c.peerParams
+	if tp == nil && c.life.used0RTT {
+		tp = c.life.remembered
+	}
+	if tp != nil && tp.MaxDatagramFrameSize > 0 && c.config.EnableDatagrams {
 		room := min(c.maxPacketSize-datagramReserve, protocol.ByteCount(c.datagramRoom()))
-		frame := c.peerParams.MaxDatagramFrameSize - protocol.ByteCount(wire.DatagramFrameOverhead(int(room), true))
+		frame := tp.MaxDatagramFrameSize - protocol.ByteCount(wire.DatagramFrameOverhead(int(room), true))
 		limit = max(int64(min(room, frame)), 0)
 	}
 	c.maxDatagramPayload.Store(limit)
