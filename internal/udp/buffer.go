@@ -25,6 +25,13 @@ var (
 	largePool  = sync.Pool{New: func() any { return &Buffer{data: make([]byte, largeBuffer)} }}
 )
 
+// held counts the Buffers that somebody holds, see CountBuffers.
+var held atomic.Pointer[atomic.Int64]
+
+// CountBuffers makes n follow how many Buffers are held, until the next call; nil ends it. It is for tests of what
+// becomes of them.
+func CountBuffers(n *atomic.Int64) { held.Store(n) }
+
 // getBuffer returns a Buffer with one reference and room for n bytes, n <= largeBuffer.
 func getBuffer(n int) *Buffer {
 	var b *Buffer
@@ -37,6 +44,9 @@ func getBuffer(n int) *Buffer {
 		b = largePool.Get().(*Buffer)
 	}
 	b.refs.Store(1)
+	if n := held.Load(); n != nil {
+		n.Add(1)
+	}
 	return b
 }
 
@@ -68,6 +78,9 @@ func (b *Buffer) Release() {
 	}
 	if n < 0 {
 		panic("BUG: Release of a released buffer")
+	}
+	if n := held.Load(); n != nil {
+		n.Add(-1)
 	}
 	switch len(b.data) {
 	case smallBuffer:

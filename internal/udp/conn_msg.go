@@ -54,6 +54,8 @@ func (c *msgConn) ReadBatch(pkts []Packet) (int, error) {
 			continue
 		}
 		if err = try.failed(err); err != nil {
+			c.slot.Release()
+			c.slot = nil
 			return 0, err
 		}
 	}

@@ -45,6 +45,8 @@ func (c *plainConn) ReadBatch(pkts []Packet) (int, error) {
 		n, addr, err := c.conn.ReadFrom(c.slot.data)
 		if err != nil {
 			if err = try.failed(err); err != nil {
+				c.slot.Release()
+				c.slot = nil
 				return 0, err
 			}
 			continue
