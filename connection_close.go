@@ -154,7 +154,7 @@ func (c *Conn) closePackets() []byte {
 		padTo = int(size)
 	}
 	b = c.sealPackets(b, padTo)
-	c.log.packetsSent(b)
+	c.log.pathPacketSent(b, c.paths.manager.Active())
 	return b
 }
 

@@ -158,7 +158,7 @@ func (l *connLog) probeSent(datagram []byte) {
 	}
 }
 
-// pathPacketSent is packetsSent for a datagram that belongs to a path.
+// pathPacketSent is packetsSent for a datagram that belongs to a path and has no ECN mark.
 func (l *connLog) pathPacketSent(datagram []byte, id path.ID) {
 	if l != nil {
 		l.recordSent(datagram, id, qlog.PacketSent{ECN: l.ecnName(protocol.ECNNon)})

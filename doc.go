@@ -26,6 +26,7 @@
 //	connection_version.go          the server's choice of a compatible version
 //	connection_recovery.go         what becomes of sent frames
 //	connection_close.go            the end: CONNECTION_CLOSE, closing, draining
+//	connection_qlog*.go transport_qlog.go            what is recorded for qlog
 //	stream_state.go                states of stream halves: two tables and the one function that changes a state
 //	stream_observer.go             who is told of states, and when
 //	send_stream*.go receive_stream*.go stream.go     the halves and the stream of both
