@@ -47,6 +47,7 @@ type scene struct {
 	early       bool // DialEarly, ListenEarly
 	noEcho      bool // streams of the peer are left to the case
 	noPeer      bool // start makes no peer
+	nonQUIC     bool // the application reads packets that are not QUIC's
 	// beforeResumption changes something between the two connections of resumeServer and resumeClient.
 	beforeResumption func()
 
@@ -106,6 +107,7 @@ func (s *scene) start() {
 	s.tr = &s.transport
 	if s.isServer() {
 		s.tr.Conn = serverConn
+		s.readNonQUIC()
 		s.listen()
 		if !s.noPeer {
 			s.peer = s.newClient()
@@ -117,7 +119,17 @@ func (s *scene) start() {
 	}
 	s.tr.Conn = s.clientSocket()
 	s.t.Cleanup(func() { s.tr.Close() })
+	s.readNonQUIC()
 	s.dial()
+}
+
+func (s *scene) readNonQUIC() {
+	if !s.nonQUIC {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, _, _ = s.tr.ReadNonQUICPacket(ctx, nil)
 }
 
 // clientSocket returns the socket of another client.

@@ -79,6 +79,7 @@ func (c *Conn) localParameters() *wire.TransportParameters {
 		MaxAckDelay:                    protocol.MaxAckDelay + protocol.TimerGranularity,
 		ActiveConnectionIDLimit:        protocol.MaxActiveConnectionIDs,
 		EnableResetStreamAt:            cfg.EnableStreamResetPartialDelivery,
+		GreaseQuicBit:                  c.transport.greases(),
 	}
 	if cfg.EnableDatagrams {
 		tp.MaxDatagramFrameSize = protocol.MaxDatagramFrameSize
@@ -233,6 +234,9 @@ func (c *Conn) handlePeerParameters(data []byte) error {
 		return err
 	}
 	c.peerParams = tp
+	// RFC 9287, Section 3.1: "Endpoints that receive the grease_quic_bit transport parameter from a peer SHOULD set the QUIC Bit
+	// to an unpredictable value".
+	c.out.greased = tp.GreaseQuicBit
 	if tp.StatelessResetToken != nil {
 		c.applyTokenChange(c.received.SetResetToken(*tp.StatelessResetToken))
 	}

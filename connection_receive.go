@@ -43,7 +43,7 @@ func (c *Conn) handlePackets(now monotime.Time, p *udp.Packet) {
 			return
 		}
 		hdr, err := wire.ParseLongHeader(data)
-		if err != nil {
+		if err != nil && !(errors.Is(err, wire.ErrFixedBit) && c.ourParams.GreaseQuicBit) {
 			c.log.dropped(data, qlog.PacketDropHeaderParseError)
 			return
 		}
@@ -155,7 +155,9 @@ func (c *Conn) onAuthenticated(now monotime.Time, level protocol.EncryptionLevel
 
 func (c *Conn) handleShortHeader(now monotime.Time, p *udp.Packet, packet []byte) {
 	cidLen := c.params.srcCID.Len()
-	if packet[0]&fixedBit == 0 || len(packet) < 1+cidLen {
+	// RFC 9287, Section 3: "An endpoint that advertises the grease_quic_bit transport parameter MUST accept packets with the
+	// QUIC Bit set to a value of 0."
+	if packet[0]&fixedBit == 0 && !c.ourParams.GreaseQuicBit || len(packet) < 1+cidLen {
 		c.log.dropped(packet, qlog.PacketDropHeaderParseError)
 		c.checkStatelessReset(p.Data)
 		return

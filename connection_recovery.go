@@ -26,6 +26,7 @@ func seedRTT(rtt time.Duration) time.Duration {
 func (c *Conn) newRecovery() {
 	_, ecn, _ := c.transport.conn.Capabilities()
 	random := newRandomSource()
+	c.out.random = random
 	c.recovery = recovery.New(recovery.Params{
 		Perspective:      c.perspective,
 		MTU:              c.maxPacketSize,

@@ -36,6 +36,8 @@ type assembly struct {
 	records  []recovery.Record
 	sent     recovery.Sent // scratch
 	datagram bool          // the packet carries a DATAGRAM frame
+	random   func() int
+	greased  bool // the peer accepts packets whose fixed bit is 0
 }
 
 // A packetDraft is a packet that is not sealed yet. Positions are those in the batch.
@@ -182,6 +184,9 @@ func (c *Conn) sealPackets(b []byte, padTo int) []byte {
 		d := &c.out.packets[i]
 		if d.lengthOffset > 0 {
 			wire.SetLongHeaderLength(b, d.lengthOffset, d.pnLen+d.end-d.payload+sealOverhead)
+		}
+		if c.out.greased && c.out.random()&1 == 0 {
+			b[d.start] &^= fixedBit
 		}
 		if d.level == protocol.Encryption1RTT {
 			c.keys.oneRTT.Seal(b[:d.end:d.end+sealOverhead], d.start, d.payload, d.pn, d.pnLen)

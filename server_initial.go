@@ -46,7 +46,8 @@ func (l *listener) handlePacket(p *udp.Packet) bool {
 		return false
 	}
 	h, err := wire.ParseLongHeader(p.Data)
-	if err != nil {
+	// The fixed bit may be 0 if the client shows a token of an earlier connection (RFC 9287, Section 3.1).
+	if err != nil && !(errors.Is(err, wire.ErrFixedBit) && l.transport.greases()) {
 		t.logDropped(p.Data, qlog.PacketDropHeaderParseError)
 		return false
 	}

@@ -68,26 +68,35 @@ func (t *Transport) dispatch(pkts []udp.Packet) {
 	)
 	for i := range pkts {
 		p := pkts[i]
-		if p.Data[0]&0xc0 == 0 {
-			t.nonQUIC.push(p)
-			continue
-		}
 		cid, err := wire.ParseDestinationConnectionID(p.Data, t.cidLen)
-		if err != nil {
-			// Too short, or of a version with longer connection IDs.
-			t.enqueueUnmatched(p)
-			continue
-		}
-		if cid != last {
+		if err == nil && cid != last {
 			last, handler = cid, t.lookup(cid)
 		}
-		if handler != nil {
+		switch {
+		case err == nil && handler != nil && !t.isNonQUIC(p.Data[0], cid):
 			handler.handlePacket(p)
-		} else {
+		case p.Data[0]&firstTwoBits == 0:
+			t.nonQUIC.push(p)
+		default:
+			// Of no connection, too short, or of a version with longer connection IDs.
 			t.enqueueUnmatched(p)
 		}
 	}
 }
+
+// firstTwoBits of a packet are the header form and the fixed bit.
+const firstTwoBits = 0xc0
+
+// isNonQUIC reports whether a packet that could be for a connection is not QUIC's. One with the connection ID of a connection,
+// although its first two bits are zero, is from a peer that makes use of grease_quic_bit. An empty connection ID tells
+// nothing: then it is the application's if that reads such packets.
+func (t *Transport) isNonQUIC(first byte, cid protocol.ConnectionID) bool {
+	return first&firstTwoBits == 0 && cid.Len() == 0 && !t.greases()
+}
+
+// greases reports whether new connections accept packets with a fixed bit of 0 (RFC 9287). They do not if the application looks for
+// packets that are not QUIC's.
+func (t *Transport) greases() bool { return t.nonQUIC.packets.Load() == nil }
 
 // enqueueUnmatched leaves the datagram of no connection to the worker, if it can be of interest.
 func (t *Transport) enqueueUnmatched(p udp.Packet) {
@@ -166,8 +175,9 @@ func (q *nonQUICQueue) push(p udp.Packet) {
 	p.Buffer.Release()
 }
 
-// ReadNonQUICPacket reads a packet that is not QUIC's: one whose first two bits are zero. What does not fit in b
-// is lost. Such packets are kept only after the first call, and only some.
+// ReadNonQUICPacket reads a packet that is not QUIC's: one whose first two bits are zero and that does not begin like one for
+// a connection. What does not fit in b is lost. Such packets are kept only after the first call, and only some. That call should
+// come before the first connection: peers of connections that were made before it may send packets that look like that.
 func (t *Transport) ReadNonQUICPacket(ctx context.Context, b []byte) (int, net.Addr, error) {
 	if err := t.init(); err != nil {
 		if t.closedErr() != nil {

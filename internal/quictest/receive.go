@@ -117,7 +117,7 @@ func (p *Peer) receivePacketLocked(r *Received, b []byte) int {
 		return len(b)
 	}
 	h, err := wire.ParseLongHeader(b)
-	if err != nil {
+	if err != nil && !errors.Is(err, wire.ErrFixedBit) {
 		r.Err = err
 		return len(b)
 	}
