@@ -200,17 +200,27 @@ func (c *Conn) addPeerPath(now monotime.Time, dst protocol.ConnectionID, moves b
 	if active := c.activePath(); active.peerDst == dst {
 		added.cid = active.cid
 	}
+	if moves && added.cid.kind == cidNone {
+		// RFC 9000, Section 9.3: "If the recipient has no unused connection IDs from the peer, it will not be able to send
+		// anything on the new path until the peer provides one".
+		var ok bool
+		if added.cid, ok = c.takeCID(); !ok {
+			return path.None
+		}
+	}
 	var id path.ID
 	if moves {
 		id = m.AddMigrated(now)
 	} else {
 		id = m.Add(now)
 	}
-	if id != path.None {
-		old := c.paths.at[id].cid
-		c.paths.at[id] = added
-		c.releaseCID(old)
+	if id == path.None {
+		c.releaseCID(added.cid)
+		return id
 	}
+	old := c.paths.at[id].cid
+	c.paths.at[id] = added
+	c.releaseCID(old)
 	return id
 }
 
@@ -333,13 +343,22 @@ func (c *Conn) pathDst(id path.ID) (_ protocol.ConnectionID, ok bool) {
 		}
 		p.cid = pathCID{} // the peer had it retired
 	}
-	seq, change, ok := c.received.Take()
+	taken, ok := c.takeCID()
 	if !ok {
 		return c.received.Current(), false
 	}
+	p.cid = taken
+	return c.received.Lookup(taken.seq)
+}
+
+// takeCID takes an unused connection ID of the peer.
+func (c *Conn) takeCID() (_ pathCID, ok bool) {
+	seq, change, ok := c.received.Take()
+	if !ok {
+		return pathCID{}, false
+	}
 	c.applyTokenChange(change)
-	p.cid = pathCID{kind: cidOwn, seq: seq}
-	return c.received.Lookup(seq)
+	return pathCID{kind: cidOwn, seq: seq}, true
 }
 
 // useCID makes the connection ID of the path the main one.

@@ -37,8 +37,8 @@ type Path struct {
 
 // AddPath adds a path from the socket of t to the server, to which the connection can migrate: Probe finds out whether it
 // works, Switch makes the connection use it. Nothing is sent before Probe. The connection IDs of t must have the length of
-// those of the Transport by which the connection was dialed. Closing t closes its paths, and the connection if it uses
-// one of them.
+// those of the Transport by which the connection was dialed; the functions Dial and DialAddr use none at all. Closing t closes
+// its paths, and the connection if it uses one of them.
 //
 // Only a client can do that. A server follows it.
 func (c *Conn) AddPath(t *Transport) (*Path, error) {
