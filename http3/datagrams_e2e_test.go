@@ -325,6 +325,35 @@ func TestUnreadDatagramsAreBounded(t *testing.T) {
 	})
 }
 
+// What nobody has read of streams that are over does not keep others from receiving.
+func TestUnreadDatagramsOfEndedStreams(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.serveTunnels()
+		conn := w.clientConn()
+		for range 40 {
+			client, server := w.tunnel(conn)
+			for range 32 { // in all, more than the budget of a connection
+				if err := client.SendDatagram(make([]byte, 1000)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(100 * time.Millisecond)
+			client.Close()
+			server.Close()
+			time.Sleep(100 * time.Millisecond)
+			io.Copy(io.Discard, server)
+			io.Copy(io.Discard, client)
+		}
+		client, server := w.tunnel(conn)
+		client.SendDatagram(make([]byte, 1001))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if got, err := server.ReceiveDatagram(ctx); len(got) != 1001 {
+			t.Errorf("got %d bytes, %v", len(got), err)
+		}
+	})
+}
+
 func TestStreamStates(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.serveTunnels()

@@ -199,11 +199,15 @@ func TestServerAnswersWithoutReadingTheBody(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.serve(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "no, thanks") })
 		body := &endless{closed: make(chan struct{})}
+		start := time.Now()
 		_, got := w.do(w.request(http.MethodPost, "/", body))
 		if got != "no, thanks" {
 			t.Errorf("got %q", got)
 		}
-		<-body.closed // the upload was stopped
+		<-body.closed
+		if d := time.Since(start); d > time.Second {
+			t.Errorf("the upload goes on for %v", d)
+		}
 	})
 }
 

@@ -3,6 +3,7 @@ package http3
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -65,6 +66,7 @@ func (w *fieldWriter) append(b []byte) []byte {
 		// An empty field section still has its prefix (RFC 9204, Section 4.5.1).
 		w.block.Write([]byte{0, 0})
 	}
+	b = slices.Grow(b, maxFrameHeader+w.block.Len())
 	b = appendFrameHeader(b, frameHeaders, w.block.Len())
 	return append(b, w.block.Bytes()...)
 }

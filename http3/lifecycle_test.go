@@ -145,6 +145,32 @@ func TestOpenRequestStreamAfterGoAway(t *testing.T) {
 	})
 }
 
+// A stream for which OpenRequestStream has waited while GOAWAY came is not used.
+func TestGoAwayDuringOpenRequestStream(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.serverQUIC.MaxIncomingStreams = 1
+		w.serveRaw(func(conn *quic.Conn) {
+			control := openUni(t, conn, settings)
+			str := answer(t, conn, nil, false)
+			time.Sleep(time.Second)
+			control.Write(frame(7, []byte{4}))
+			time.Sleep(time.Second)
+			str.CancelRead(0x10b)
+			str.CancelWrite(0x10b)
+		})
+		conn := w.clientConn()
+		first, err := conn.OpenRequestStream(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		first.SendRequestHeader(w.request(http.MethodGet, "/", nil))
+		start := time.Now()
+		if _, err := conn.OpenRequestStream(t.Context()); err == nil || time.Since(start) < 2*time.Second {
+			t.Errorf("after %v: got %v", time.Since(start), err)
+		}
+	})
+}
+
 func TestIdleTimeout(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.server.IdleTimeout = 3 * time.Second

@@ -1,6 +1,10 @@
 package http3
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/quic-go/quic-go/quicvarint"
+)
 
 func TestParsePriority(t *testing.T) {
 	tests := []struct {
@@ -25,5 +29,28 @@ func TestParsePriority(t *testing.T) {
 		if got := parsePriority(test.in); got != test.want {
 			t.Errorf("parsePriority(%q) = %+v, want %+v", test.in, got, test.want)
 		}
+	}
+}
+
+func TestPriorityUpdatesOfStreamsToCome(t *testing.T) {
+	c := &serverConn{}
+	update := func(id uint64, value string) {
+		t.Helper()
+		if err := c.handlePriorityUpdate(framePriorityUpdateRequest, append(quicvarint.Append(nil, id), value...)); err != nil {
+			t.Errorf("stream %d: %v", id, err)
+		}
+	}
+	for i := range uint64(10 * maxPendingPriorities) {
+		update(4*i, "u=1")
+	}
+	update(0, "u=2") // known already
+	if n := len(c.priorities); n != maxPendingPriorities || c.priorities[0].urgency != 2 {
+		t.Errorf("%d streams are remembered, the first with %+v", n, c.priorities[0])
+	}
+	c = &serverConn{}
+	c.conn.nextID = 8
+	update(4, "u=1") // over
+	if len(c.priorities) != 0 {
+		t.Error("a stream that was open before is remembered")
 	}
 }

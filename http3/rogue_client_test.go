@@ -2,6 +2,7 @@ package http3_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -362,6 +363,25 @@ func TestHeaderBombsAreRefused(t *testing.T) {
 			}
 		}
 		wantOpen(t, conn)
+	})
+}
+
+// A client whose header is too large is told to stop, without blame.
+func TestLargeHeaderIsStopped(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.serve(echo)
+		str, err := w.rawConn().OpenStream()
+		if err != nil {
+			t.Fatal(err)
+		}
+		str.Write(quicvarint.Append([]byte{1}, 10<<20))
+		if status := readStatus(t, str); status != "431" {
+			t.Errorf("got status %q, want 431", status)
+		}
+		<-str.Context().Done()
+		if err := context.Cause(str.Context()); !isStreamError(err, 0x100) {
+			t.Errorf("the stream was stopped with %v, want H3_NO_ERROR", err)
+		}
 	})
 }
 

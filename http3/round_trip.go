@@ -176,6 +176,9 @@ func (x *exchange) send() error {
 
 // isStopped reports whether the server has asked to stop sending.
 func isStopped(err error) bool {
+	if err == nil {
+		return false
+	}
 	var streamErr *quic.StreamError
 	return errors.As(err, &streamErr) && streamErr.Remote
 }

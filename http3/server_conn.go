@@ -125,9 +125,6 @@ func (c *serverConn) admitLocked(s *Stream) bool {
 		return false
 	}
 	c.active += 2
-	if c.idle != nil {
-		c.idle.Stop()
-	}
 	return true
 }
 
