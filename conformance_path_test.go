@@ -465,7 +465,8 @@ func manyAddresses(t *testing.T, s *scene) {
 	time.Sleep(5 * time.Second)
 	challenges := 0
 	for _, c := range sockets {
-		if k := s.challengesAt(c); k > 10 {
+		// The peer goes on sending from the last one, which is validated again when that has failed.
+		if k := s.challengesAt(c); k > 16 {
 			t.Errorf("%d PATH_CHALLENGE frames to one address", k)
 		} else {
 			challenges += k

@@ -159,15 +159,16 @@ func (c *Conn) onPathPacket(now monotime.Time, pn protocol.PacketNumber, dst pro
 	if moves {
 		t.newest = pn
 	}
-	if in.id != t.manager.Active() {
-		c.onOtherPath(now, dst, moves)
+	other := in.id != t.manager.Active()
+	if other {
+		c.onOtherPath(now, dst, moves) // which may put it in the place of the active one
 	}
 	if in.id == path.None {
 		return
 	}
 	t.manager.OnReceived(now, in.id, protocol.ByteCount(len(in.packet.Data)))
 	t.at[in.id].peerDst = dst
-	if moves && in.id != t.manager.Active() && c.perspective == protocol.PerspectiveServer {
+	if moves && other && c.perspective == protocol.PerspectiveServer {
 		c.follow(now, in.id)
 	}
 }
