@@ -143,14 +143,14 @@ func (r *Received) Rotate() (change TokenChange, ok bool) {
 }
 
 // Take returns an unused connection ID for packets on another path, which names it by its sequence
-// number from then on. ok is false if there is none. If the peer chose an empty connection ID, all
-// paths share it.
+// number from then on. ok is false if there is none or if the peer does not acknowledge retirements. If
+// the peer chose an empty connection ID, all paths share it.
 func (r *Received) Take() (seq uint64, change TokenChange, ok bool) {
 	if r.current.Len() == 0 {
 		return r.currentSeq, TokenChange{}, true
 	}
 	unused := r.findUnused()
-	if unused < 0 {
+	if unused < 0 || len(r.owed) >= protocol.MaxQueuedRetireConnectionIDs {
 		return 0, TokenChange{}, false
 	}
 	r.markUsed(unused, &change)

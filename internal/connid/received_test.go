@@ -201,6 +201,28 @@ func TestRetirementIsLimited(t *testing.T) {
 	}
 }
 
+// A peer that moves on and on, and acknowledges no retirement, gets no connection ID for yet another path.
+func TestRetirementOfPathsIsLimited(t *testing.T) {
+	r := NewReceived(cid(0))
+	taken := 0
+	for seq := range uint64(1000) {
+		if len(r.active) < protocol.MaxActiveConnectionIDs {
+			handle(t, r, frame(seq+1, 0))
+		}
+		if own, _, ok := r.Take(); ok {
+			taken++
+			r.Retire(own)
+		}
+	}
+	if len(r.owed) != protocol.MaxQueuedRetireConnectionIDs || taken != len(r.owed) {
+		t.Errorf("%d owed for %d paths, want %d", len(r.owed), taken, protocol.MaxQueuedRetireConnectionIDs)
+	}
+	r.OnAcked(1)
+	if _, _, ok := r.Take(); !ok {
+		t.Error("no connection ID after a retirement was acknowledged")
+	}
+}
+
 // A peer that makes us retire in a loop costs no memory if it acknowledges.
 func TestRetireInALoopReceived(t *testing.T) {
 	r := NewReceived(cid(0))

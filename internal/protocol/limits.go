@@ -55,7 +55,8 @@ const (
 	// MaxActiveConnectionIDs is the active_connection_id_limit that we advertise.
 	MaxActiveConnectionIDs = 4
 	// MaxQueuedRetireConnectionIDs bounds the RETIRE_CONNECTION_ID frames that are owed. At the
-	// limit the connection is closed with CONNECTION_ID_LIMIT_ERROR.
+	// limit the connection is closed with CONNECTION_ID_LIMIT_ERROR if the peer asks for more, and
+	// no connection ID is taken for another path.
 	MaxQueuedRetireConnectionIDs = 16
 	// MaxSendDatagrams and MaxReceiveDatagrams bound the queues of DATAGRAM frames;
 	// MaxDatagramQueueBytes bounds the received ones in bytes.
