@@ -1,16 +1,17 @@
 # Targets for contributors; see CONTRIBUTING.md. .ci/run is what every change must pass.
 GO ?= go
 FUZZTIME ?= 10s
+SEEDS ?= 10000
 CROSS = linux/amd64 linux/386 linux/arm64 darwin/arm64 windows/amd64 freebsd/amd64
 
-.PHONY: check full fmt vet staticcheck archtest test race cross fuzz goodput
+.PHONY: check full fmt vet staticcheck archtest test race cross fuzz soak goodput
 
 # check is for the minutes between two edits.
 check: fmt vet staticcheck archtest
 	$(GO) test -race -short ./...
 
 # full is for the hour before a release.
-full: fmt vet staticcheck test race cross fuzz
+full: fmt vet staticcheck test race cross fuzz soak
 	$(GO) test -count=3 ./...
 
 fmt:
@@ -46,6 +47,10 @@ fuzz:
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir; \
 		done; \
 	done
+
+# soak plays SEEDS random networks and workloads. One that fails is played again with QUIC_TEST_SEED=its seed.
+soak:
+	QUIC_TEST_SEEDS=$(SEEDS) $(GO) test . -run '^TestSoak$$' -count=1 -timeout 0
 
 # goodput prints how much of simulated links each congestion controller uses, and fails if that is too little.
 goodput:
