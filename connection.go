@@ -59,6 +59,7 @@ type Conn struct {
 	received      *connid.Received
 	keys          keys
 	tls           *handshake.Driver
+	hello         scrambledHello
 	life          lifecycle
 	parser        wire.Parser
 	frame         wire.Decoded

@@ -134,7 +134,11 @@ func (c *Conn) handleTLSEvent(now monotime.Time, e *handshake.Event) error {
 		return c.restoreParameters(e.Data)
 	case handshake.EventTransportParametersRequired:
 		return c.sendParameters()
-	case handshake.EventNone, handshake.EventCryptoReady:
+	case handshake.EventCryptoReady:
+		if c.perspective == protocol.PerspectiveClient && e.Level == protocol.EncryptionInitial {
+			c.scrambleHello()
+		}
+	case handshake.EventNone:
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"github.com/quic-go/quic-go/internal/protect"
 	"github.com/quic-go/quic-go/internal/protocol"
 	"github.com/quic-go/quic-go/internal/recovery"
+	"github.com/quic-go/quic-go/internal/sendbuf"
 	"github.com/quic-go/quic-go/internal/udp"
 	"github.com/quic-go/quic-go/internal/wire"
 	"github.com/quic-go/quic-go/qlog"
@@ -222,10 +223,7 @@ const minCryptoFragment = 16
 func (c *Conn) appendCrypto(b []byte, limit int, level protocol.EncryptionLevel) []byte {
 	buf := c.tls.Crypto(level)
 	for buf.HasLost() || buf.Unsent() > 0 {
-		off, n := buf.Sent(), int(buf.Unsent())
-		if buf.HasLost() {
-			off, n = buf.NextLost(limit - len(b))
-		}
+		off, n := c.nextCrypto(buf, limit-len(b), level)
 		room := limit - len(b) - wire.CryptoFrameOverhead(off, n)
 		if room < min(n, minCryptoFragment) {
 			return b
@@ -239,6 +237,19 @@ func (c *Conn) appendCrypto(b []byte, limit int, level protocol.EncryptionLevel)
 		c.record(recovery.Record{Kind: recordCrypto, Level: level, Offset: off, Length: protocol.ByteCount(n)})
 	}
 	return b
+}
+
+// nextCrypto returns what of the CRYPTO data is to be sent next.
+func (c *Conn) nextCrypto(buf *sendbuf.Buffer, limit int, level protocol.EncryptionLevel) (off protocol.ByteCount, n int) {
+	if level == protocol.EncryptionInitial {
+		if off, n = c.hello.next(buf, limit); n > 0 {
+			return off, n
+		}
+	}
+	if buf.HasLost() {
+		return buf.NextLost(limit)
+	}
+	return buf.Sent(), int(buf.Unsent())
 }
 
 func (c *Conn) record(r recovery.Record) { c.out.records = append(c.out.records, r) }

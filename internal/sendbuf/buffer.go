@@ -62,6 +62,17 @@ func (b *Buffer) NextLost(max int) (off protocol.ByteCount, n int) {
 	return r.Start, int(min(r.Len(), protocol.ByteCount(max)))
 }
 
+// NextLostIn is NextLost for the lost bytes of [start, end) only.
+func (b *Buffer) NextLostIn(start, end protocol.ByteCount, limit int) (off protocol.ByteCount, n int) {
+	for i := range b.lost.Len() {
+		r := b.lost.At(i)
+		if from, to := max(r.Start, start), min(r.End, end); from < to {
+			return from, int(min(to-from, protocol.ByteCount(limit)))
+		}
+	}
+	return 0, 0
+}
+
 // CopyTo fills dst with the bytes from off on. They must be held.
 func (b *Buffer) CopyTo(dst []byte, off protocol.ByteCount) {
 	if off < b.ackedTo || off+protocol.ByteCount(len(dst)) > b.end {

@@ -310,6 +310,22 @@ func (m *model) check(t *testing.T, b *Buffer) {
 	checkBytes(t, b, prefix, int(end-prefix))
 }
 
+// checkNextLostIn checks what NextLostIn(start, end, limit) has returned.
+func (m *model) checkNextLostIn(t *testing.T, start, end protocol.ByteCount, limit int, off protocol.ByteCount, n int) {
+	t.Helper()
+	i := start
+	for i < end && m.state[i] != lost {
+		i++
+	}
+	want := 0
+	for want < limit && i+protocol.ByteCount(want) < end && m.state[i+protocol.ByteCount(want)] == lost {
+		want++
+	}
+	if n != want || n > 0 && off != i {
+		t.Errorf("NextLostIn(%d, %d, %d) = %d, %d, want %d, %d", start, end, limit, off, n, i, want)
+	}
+}
+
 func TestRandomWalk(t *testing.T) {
 	for seed := range uint64(10) {
 		rng := rand.New(rand.NewPCG(seed, 1))
@@ -330,6 +346,12 @@ func TestRandomWalk(t *testing.T) {
 				b.MarkSent(b.Sent(), int(n))
 			case 4:
 				lostOff, lostN := b.NextLost(int(n))
+				if rng.IntN(2) == 0 {
+					// What is lost in any range, whatever is lost before it.
+					to := min(off+protocol.ByteCount(rng.IntN(3000)), end)
+					lostOff, lostN = b.NextLostIn(off, to, int(n))
+					m.checkNextLostIn(t, off, to, int(n), lostOff, lostN)
+				}
 				m.change(lostOff, lostOff+protocol.ByteCount(lostN), string([]byte{lost}), inFlight)
 				b.MarkSent(lostOff, lostN)
 			case 5, 6:
