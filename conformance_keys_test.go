@@ -172,8 +172,9 @@ func replayedEarlyData(t *testing.T, s *scene) {
 		for _, b := range append(hello, early) {
 			copycat.SendRaw(b)
 		}
-		time.Sleep(10 * time.Second)
+		time.Sleep(time.Second)
 		seen += s.countStreams()
+		time.Sleep(10 * time.Second) // until the server has forgotten the connection
 	}
 	if seen != 1 {
 		t.Errorf("application has seen the stream %d times, want once", seen)

@@ -2,6 +2,7 @@ package quic_test
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -197,7 +198,20 @@ func (s *scene) firstInitial(n int) []byte {
 	return s.peer.Seal(pkt)
 }
 
+// noConnection makes the case fail if a server under test makes a connection before the result is called.
+func (s *scene) noConnection() (allow func()) {
+	var allowed atomic.Bool
+	s.config.GetConfigForClient = func(*quic.ClientInfo) (*quic.Config, error) {
+		if !allowed.Load() {
+			s.t.Error("server has made a connection")
+		}
+		return nil, nil
+	}
+	return func() { allowed.Store(true) }
+}
+
 func smallInitial(_ *testing.T, s *scene) {
+	s.noConnection()
 	s.peerOptions.HoldHandshake = true
 	s.start()
 	b := s.firstInitial(1199)
@@ -224,6 +238,7 @@ func smallDatagrams(_ *testing.T, s *scene) {
 
 func shortFirstConnectionID(_ *testing.T, s *scene) {
 	n := s.pick(8)
+	s.noConnection()
 	s.peerOptions.DstCID = protocol.ParseConnectionID(make([]byte, n))
 	s.start()
 	s.peer.Start()
@@ -358,6 +373,7 @@ func inauthenticInitial(_ *testing.T, s *scene) {
 		s.complete()
 		return
 	}
+	allow := s.noConnection()
 	s.peerOptions.HoldHandshake = true
 	s.start()
 	s.peer.Start()
@@ -365,6 +381,7 @@ func inauthenticInitial(_ *testing.T, s *scene) {
 	pkt.Corrupt = flipLastBit
 	s.peer.SendPackets(pkt)
 	s.peer.ExpectSilence(2 * time.Second)
+	allow()
 	s.complete()
 }
 
