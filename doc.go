@@ -15,7 +15,7 @@
 // The map of the package:
 //
 //	transport*.go conn_table.go    a socket: demultiplexing by connection ID, its reader
-//	listener.go server_initial.go  the server's answer to the first packets
+//	listener.go server_initial.go recent_retries.go  the server's answer to the first packets
 //	client.go                      Dial, Listen and their variants
 //	connection.go                  Conn: fields by owner, public methods
 //	connection_loop.go timers.go   the loop goroutine, its deadlines; the only place that reads the clock
@@ -24,6 +24,7 @@
 //	packet_assembly.go             packets in place: headers, frames, padding, sealing
 //	connection_handshake.go        TLS events, keys, transport parameters, Retry, Version Negotiation
 //	connection_version.go          the server's choice of a compatible version
+//	scrambled_hello.go             the order in which a ClientHello is sent
 //	connection_recovery.go         what becomes of sent frames
 //	connection_close.go            the end: CONNECTION_CLOSE, closing, draining
 //	connection_qlog*.go transport_qlog.go            what is recorded for qlog
