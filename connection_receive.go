@@ -233,16 +233,25 @@ func (c *Conn) handlePayload(now monotime.Time, level protocol.EncryptionLevel, 
 	c.handleTLS(now)
 }
 
-// keepUndecryptable keeps a packet until its keys are there. At the limit it is dropped.
+// keepUndecryptable keeps a copy of a packet until its keys are there: its datagram may pin much more memory. At the
+// limits it is dropped.
 func (c *Conn) keepUndecryptable(p *udp.Packet, packet []byte) {
 	if c.life.complete || len(c.undecryptable) >= protocol.MaxUndecryptablePackets {
 		c.log.dropped(packet, qlog.PacketDropKeysUnavailable)
 		return
 	}
-	c.log.buffered(packet)
 	kept := *p
-	kept.Data = packet
-	kept.Buffer.Retain()
+	kept.Buffer, kept.Data = udp.NewBuffer(packet)
+	size := kept.Buffer.Size()
+	for i := range c.undecryptable {
+		size += c.undecryptable[i].Buffer.Size()
+	}
+	if size > protocol.MaxUndecryptableBytes {
+		kept.Buffer.Release()
+		c.log.dropped(packet, qlog.PacketDropKeysUnavailable)
+		return
+	}
+	c.log.buffered(packet)
 	c.undecryptable = append(c.undecryptable, kept)
 }
 

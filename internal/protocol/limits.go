@@ -31,6 +31,8 @@ const (
 	MaxAcceptQueueSize = 32
 	// MaxUndecryptablePackets bounds the packets of a connection that wait for keys.
 	MaxUndecryptablePackets = 16
+	// MaxUndecryptableBytes bounds the memory that they pin, whatever their size.
+	MaxUndecryptableBytes = 64 << 10
 	// MaxCryptoBuffered bounds the CRYPTO data received ahead of a gap, per level. At the limit
 	// the connection is closed with CRYPTO_BUFFER_EXCEEDED.
 	MaxCryptoBuffered ByteCount = 16 << 10
