@@ -220,6 +220,31 @@ func (e *endless) Close() error {
 	return nil
 }
 
+// A server that has answered does not wait for the end of the request.
+func TestCloseAfterTheAnswer(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.serve(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "ok") })
+		str, err := w.clientConn().OpenRequestStream(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := str.SendRequestHeader(w.request(http.MethodPost, "/", nil)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if err := str.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		rsp, err := str.ReadResponse()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := io.ReadAll(rsp.Body); string(b) != "ok" || err != nil {
+			t.Errorf("got %q, %v", b, err)
+		}
+	})
+}
+
 func TestFullDuplex(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.serve(func(w http.ResponseWriter, r *http.Request) {

@@ -285,12 +285,21 @@ func (s *quicStream) QUICStream() *quic.Stream { return s.str }
 func (s *quicStream) Context() context.Context { return s.str.Context() }
 
 // Close finishes the send half. If a Write was interrupted within a frame it is reset instead.
+// That the peer needs nothing more (STOP_SENDING with ErrCodeNoError) is no error.
 func (s *quicStream) Close() error {
 	if s.owed > 0 {
 		s.str.CancelWrite(quic.StreamErrorCode(ErrCodeRequestCanceled))
 		return nil
 	}
-	return s.str.Close()
+	err := s.str.Close()
+	if err == nil {
+		return nil
+	}
+	_, reason := s.str.SendState()
+	if e, ok := reason.(*quic.StreamError); ok && e.Remote && ErrCode(e.ErrorCode) == ErrCodeNoError {
+		return nil
+	}
+	return err
 }
 
 // CancelRead stops receiving: the peer is asked to stop sending (STOP_SENDING).
