@@ -493,3 +493,46 @@ func TestLogOfSpuriousLoss(t *testing.T) {
 		}
 	})
 }
+
+func TestLogOfPathMTU(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var clientLog, serverLog recordingTracer
+		newWholePair(t, pairOptions{
+			client: &quic.Config{Tracer: clientLog.trace}, server: &quic.Config{Tracer: serverLog.trace}, net: link(1452, &sizeLog{}),
+		}, nil, nil)
+		time.Sleep(5 * time.Second)
+		updates := recorded[qlog.MTUUpdated](&clientLog)
+		if first, last := updates[0], updates[len(updates)-1]; first.Value != 1280 || first.Done || last.Value != 1452 || !last.Done {
+			t.Errorf("recorded sizes %+v, want 1280 first and 1452 at the end", updates)
+		}
+		probes, arrived := 0, 0
+		for _, e := range recorded[qlog.PacketSent](&clientLog) {
+			if !e.IsMTUProbePacket {
+				if e.Raw.Length > 1280 {
+					t.Errorf("packet %d of %d bytes is not a probe", e.Header.PacketNumber, e.Raw.Length)
+				}
+				continue
+			}
+			probes++
+			is := func(p loggedPacket) bool { return p.typ == qlog.PacketType1RTT && p.pn == e.Header.PacketNumber }
+			if slices.ContainsFunc(receivedPackets(&serverLog), is) {
+				arrived++
+			}
+		}
+		if probes == 0 || arrived == 0 || arrived == probes {
+			t.Errorf("%d probes, of which %d have arrived; want some to arrive and some not", probes, arrived)
+		}
+	})
+}
+
+func TestLogOfTheLastPacket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newTracedPair(t, pairOptions{})
+		p.client.CloseWithError(7, "bye")
+		sent := recorded[qlog.PacketSent](&p.clientLog)
+		last := sent[len(sent)-1]
+		if f, ok := last.Frames[len(last.Frames)-1].Frame.(*qlog.ConnectionCloseFrame); !ok || f.ErrorCode != 7 {
+			t.Errorf("the last packet has the frames %+v, want a CONNECTION_CLOSE", last.Frames)
+		}
+	})
+}

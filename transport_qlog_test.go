@@ -105,3 +105,15 @@ func TestTracerOfATransportThatRefuses(t *testing.T) {
 		})
 	}
 }
+
+func TestTracerOfATransportTellsOfFullQueues(t *testing.T) {
+	var log events.Recorder
+	c := &Conn{transport: &Transport{Tracer: &log}, wakeup: make(chan struct{}, 1)}
+	for range protocol.MaxReceiveQueuePackets + 1 {
+		c.handlePacket(received(shortPacket(cid(""), 50)))
+	}
+	if got := log.Events(); len(got) != 1 || inShort(got[0]) != "dropped 1RTT 50: dos_prevention" {
+		t.Errorf("recorded %v, want one datagram dropped", got)
+	}
+	c.packets.close()
+}
