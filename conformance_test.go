@@ -33,7 +33,7 @@ var conformanceCases = joinCases(
 
 // finishedLayers are the layers of which each row has a case or a waiver.
 var finishedLayers = []string{
-	"QUIC-PKT", "QUIC-LEVEL", "QUIC-CID", "QUIC-CLOSE", "QUIC-TP", "QUIC-ADDR", "QUIC-PATH", "QUIC-RECOV", "DGRAM", "QUIC-RSA",
+	"QUIC-INV", "QUIC-PKT", "QUIC-LEVEL", "QUIC-CID", "QUIC-CLOSE", "QUIC-TLS", "QUIC-TP", "QUIC-ADDR", "QUIC-PATH", "QUIC-RECOV", "DGRAM", "QUIC-RSA",
 }
 
 // waivers are the rows without a case, with the reason.
