@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/quic-go/quic-go/internal/protocol"
 )
@@ -41,13 +44,22 @@ func side(remote bool) string {
 	return "local"
 }
 
+// showable returns a text that a peer may have chosen, escaped if it is not one line of text that can be shown.
+func showable(s string) string {
+	if utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return s
+	}
+	quoted := strconv.Quote(s)
+	return quoted[1 : len(quoted)-1]
+}
+
 func (e *TransportError) Error() string {
 	text := e.ErrorCode.String() + " (" + side(e.Remote) + ")"
 	if e.FrameType != 0 {
 		text += fmt.Sprintf(" (frame type: %#x)", e.FrameType)
 	}
 	if reason := e.reason(); reason != "" {
-		text += ": " + reason
+		text += ": " + showable(reason)
 	}
 	return text
 }
@@ -82,7 +94,7 @@ type ApplicationError struct {
 func (e *ApplicationError) Error() string {
 	text := fmt.Sprintf("Application error %#x (%s)", uint64(e.ErrorCode), side(e.Remote))
 	if e.ErrorMessage != "" {
-		text += ": " + e.ErrorMessage
+		text += ": " + showable(e.ErrorMessage)
 	}
 	return text
 }
