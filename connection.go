@@ -301,10 +301,12 @@ func (c *Conn) NextConnection(ctx context.Context) (*Conn, error) {
 	return c, nil
 }
 
-// receiveQueue holds the datagrams that wait for the loop, at most protocol.MaxReceiveQueuePackets.
+// receiveQueue holds the datagrams that wait for the loop, at most protocol.MaxReceiveQueuePackets and
+// protocol.MaxReceiveQueueBytes.
 type receiveQueue struct {
 	mu     sync.Mutex // rank 4
 	ring   ring[udp.Packet]
+	bytes  int
 	closed bool
 }
 
@@ -321,10 +323,11 @@ func (c *Conn) handlePacket(p udp.Packet) {
 func (q *receiveQueue) push(p udp.Packet) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed || q.ring.len() >= protocol.MaxReceiveQueuePackets {
+	if q.closed || q.ring.len() >= protocol.MaxReceiveQueuePackets || q.bytes+len(p.Data) > protocol.MaxReceiveQueueBytes {
 		return false
 	}
 	q.ring.push(p)
+	q.bytes += len(p.Data)
 	return true
 }
 
@@ -334,6 +337,7 @@ func (q *receiveQueue) take(into []udp.Packet) (n int, more bool) {
 	defer q.mu.Unlock()
 	for n < len(into) && q.ring.len() > 0 {
 		into[n] = q.ring.pop()
+		q.bytes -= len(into[n].Data)
 		n++
 	}
 	return n, q.ring.len() > 0

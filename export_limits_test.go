@@ -125,3 +125,28 @@ func Conns(t *Transport) (conns []*Conn) {
 	}
 	return conns
 }
+
+// Block keeps the loop of c from doing anything until release is called.
+func Block(c *Conn) (release func()) {
+	blocked, end := make(chan struct{}), make(chan struct{})
+	c.ask(func(monotime.Time) error {
+		close(blocked)
+		<-end
+		return nil
+	})
+	<-blocked
+	return func() { close(end) }
+}
+
+// Received returns how many datagrams wait for the loop of c, and their bytes.
+func Received(c *Conn) (packets, bytes int) {
+	c.packets.mu.Lock()
+	defer c.packets.mu.Unlock()
+	q := &c.packets.ring
+	for range q.len() {
+		p := q.pop()
+		packets, bytes = packets+1, bytes+len(p.Data)
+		q.push(p)
+	}
+	return packets, bytes
+}

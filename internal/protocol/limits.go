@@ -22,6 +22,8 @@ const (
 const (
 	// MaxReceiveQueuePackets bounds the datagrams that wait for the loop of a connection.
 	MaxReceiveQueuePackets = 256
+	// MaxReceiveQueueBytes bounds them in bytes: some jumbograms of a fast link, but not hundreds.
+	MaxReceiveQueueBytes = 4 << 20
 	// MaxServerUnprocessedPackets and MaxServerUnprocessedBytes bound the datagrams that
 	// wait for the decision whether they open a connection.
 	MaxServerUnprocessedPackets = 1024
