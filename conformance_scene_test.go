@@ -13,6 +13,7 @@ import (
 
 	quic "github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/internal/netsim"
+	"github.com/quic-go/quic-go/internal/protect"
 	"github.com/quic-go/quic-go/internal/protocol"
 	"github.com/quic-go/quic-go/internal/qerr"
 	"github.com/quic-go/quic-go/internal/quictest"
@@ -70,6 +71,8 @@ func newScene(t *testing.T, role protocol.Perspective) *scene {
 	s := &scene{t: t, role: role, conns: make(chan *quic.Conn, 64), dialErr: make(chan error, 1)}
 	s.config.DisablePathMTUDiscovery = true
 	s.config.MaxIdleTimeout = time.Minute
+	// An early first key update would be none of the script.
+	quic.SetKeyLimits(&s.transport, protect.Limits{UpdateAfter: protect.DefaultUpdateAfter})
 	serverTLS, clientTLS := testcert.ServerConfig("test"), testcert.ClientConfig("test")
 	s.tls, s.peerOptions.TLS = serverTLS, clientTLS
 	if role == protocol.PerspectiveClient {

@@ -165,7 +165,7 @@ func TestLogOfAConnection(t *testing.T) {
 		p := newTracedPair(t, pairOptions{net: netsim.Options{
 			Up: netsim.Direction{Delay: 10 * time.Millisecond}, Down: netsim.Direction{Delay: 10 * time.Millisecond},
 		}})
-		p.echo(t, 100_000)
+		p.echo(t, 30_000) // too little for a key update
 		p.client.CloseWithError(7, "bye")
 		time.Sleep(time.Second)
 		want := []string{

@@ -29,7 +29,7 @@ func (k *OneRTT) MaybeUpdate(now monotime.Time, confirmed bool) error {
 	k.noteConfirmation(now)
 	sealed, limit := k.write.sealed, k.limits.Confidentiality
 	urgent := sealed >= limit-limit/4
-	due := urgent || sealed >= min(k.limits.UpdateAfter, limit/2) || k.read.opened >= k.limits.UpdateAfter
+	due := urgent || sealed >= min(k.updateAfter, limit/2) || k.read.opened >= k.updateAfter
 	if !due {
 		return nil
 	}

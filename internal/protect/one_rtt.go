@@ -9,8 +9,12 @@ import (
 	"github.com/quic-go/quic-go/internal/qerr"
 )
 
-// DefaultUpdateAfter is after how many packets sent or received in a key phase we update keys.
-const DefaultUpdateAfter = 100_000
+// DefaultUpdateAfter is after how many packets sent or received in a key phase we update keys. In the first key phase it is
+// firstUpdateAfter: so early that nobody comes to rely on connections without key updates.
+const (
+	DefaultUpdateAfter = 100_000
+	firstUpdateAfter   = 100
+)
 
 // noPN says that there is no such packet yet.
 const noPN = protocol.InvalidPacketNumber
@@ -22,7 +26,7 @@ const keyPhaseBit = 0x04
 type Limits struct {
 	Confidentiality uint64 // packets sealed with one key
 	Integrity       uint64 // packets that are not authentic, on the connection
-	UpdateAfter     uint64 // packets sealed or opened in a key phase that make us update
+	UpdateAfter     uint64 // packets sealed or opened in a key phase, also the first one, that make us update
 }
 
 // OneRTT holds the 1-RTT keys of a connection and updates them (RFC 9001, Section 6).
@@ -31,9 +35,10 @@ type OneRTT struct {
 	labels *labels
 	limits Limits
 
-	phase protocol.KeyPhase
-	write writeKeys
-	read  readKeys
+	phase       protocol.KeyPhase
+	updateAfter uint64 // limits.UpdateAfter, or another value in the first phase
+	write       writeKeys
+	read        readKeys
 
 	failed   uint64 // received packets that were not authentic
 	fatal    error  // AEAD_LIMIT_REACHED or KEY_UPDATE_ERROR; nothing is opened any more
@@ -69,9 +74,9 @@ type readKeys struct {
 
 // NewOneRTT returns a OneRTT that waits for its keys.
 func NewOneRTT(v protocol.Version, limits Limits) *OneRTT {
-	k := &OneRTT{labels: labelsOf(v), limits: limits}
+	k := &OneRTT{labels: labelsOf(v), limits: limits, updateAfter: limits.UpdateAfter}
 	if k.limits.UpdateAfter == 0 {
-		k.limits.UpdateAfter = DefaultUpdateAfter
+		k.limits.UpdateAfter, k.updateAfter = DefaultUpdateAfter, firstUpdateAfter
 	}
 	k.write.first = noPN
 	k.read.lowest, k.read.highest, k.read.prevHighest = noPN, noPN, noPN
@@ -273,7 +278,7 @@ func (k *OneRTT) updateError(reason string) error {
 // rotate enters the next key phase.
 func (k *OneRTT) rotate() {
 	k.phase++
-	k.notUntil = 0
+	k.notUntil, k.updateAfter = 0, k.limits.UpdateAfter
 
 	w := &k.write
 	w.cur, w.next = w.next, k.newGeneration(w.suite, w.next.nextSecret)

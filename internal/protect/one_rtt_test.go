@@ -72,7 +72,7 @@ func (e *endpoint) mustReceive(now monotime.Time, pkt []byte, phase protocol.Key
 // update makes e initiate a key update.
 func (e *endpoint) update(now monotime.Time) {
 	e.t.Helper()
-	e.limits.UpdateAfter = 1
+	e.updateAfter = 1
 	before := e.Phase()
 	if err := e.MaybeUpdate(now, true); err != nil {
 		e.t.Fatal(err)
@@ -80,7 +80,6 @@ func (e *endpoint) update(now monotime.Time) {
 	if e.Phase() != before+1 {
 		e.t.Fatalf("Phase = %d, want %d", e.Phase(), before+1)
 	}
-	e.limits.UpdateAfter = DefaultUpdateAfter
 }
 
 // exchange sends a packet each way and acknowledges it.
@@ -177,6 +176,25 @@ func TestWhenKeyUpdateIsAllowed(t *testing.T) {
 	try("within three PTO", true, 1)
 	now++
 	try("after three PTO", true, 2)
+}
+
+// The first update comes early, the next ones do not.
+func TestDefaultKeyUpdates(t *testing.T) {
+	a, b := newTestEndpoints(t, Limits{})
+	now := testStart
+	phases := make(map[protocol.KeyPhase]int)
+	for range 3 * firstUpdateAfter {
+		phases[a.Phase()]++
+		exchange(now, a, b)
+		a.OnAcked(a.nextPN - 1)
+		now = now.Add(testPTO)
+		if err := a.MaybeUpdate(now, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if phases[0] != firstUpdateAfter || len(phases) != 2 {
+		t.Errorf("packets by key phase %v, want %d in the first of two", phases, firstUpdateAfter)
+	}
 }
 
 func TestReceivedPacketsAskForKeyUpdate(t *testing.T) {
