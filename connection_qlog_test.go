@@ -364,6 +364,24 @@ func TestLogOfVersionNegotiation(t *testing.T) {
 	})
 }
 
+func TestLogOfCompatibleVersions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newTracedPair(t, pairOptions{
+			client: &quic.Config{Versions: []quic.Version{quic.Version1, quic.Version2}},
+			server: &quic.Config{Versions: []quic.Version{quic.Version2, quic.Version1}},
+		})
+		for _, log := range []*recordingTracer{&p.clientLog, &p.serverLog} {
+			var chosen []quic.Version
+			for _, e := range recorded[qlog.VersionInformation](log) {
+				chosen = append(chosen, e.ChosenVersion)
+			}
+			if !slices.Equal(chosen, []quic.Version{quic.Version1, quic.Version2}) {
+				t.Errorf("chosen versions %v, want v1 and then v2", chosen)
+			}
+		}
+	})
+}
+
 func TestLogOfRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log recordingTracer

@@ -53,6 +53,7 @@ func TestTracerOfATransport(t *testing.T) {
 		{"an Initial is answered with a Retry", defaultInitial().packet(), "sent retry to 636c69656e74"},
 		{"a Handshake packet of no connection", append(handshake, make([]byte, 50)...), "dropped handshake 74: unknown_connection_id"},
 		{"a truncated header", defaultInitial().packet()[:30], "dropped unknown 30: header_parse_error"},
+		{"a connection ID beyond the end", append([]byte{0xc0, 0, 0, 0, 1, 200}, make([]byte, 50)...), "dropped unknown 56: header_parse_error"},
 		{"a 1-RTT packet of no connection draws a reset", shortPacket(cid("none"), 100), "sent stateless_reset to (invalid)"},
 		{"a 1-RTT packet that is too short for that", shortPacket(cid("none"), 20), "dropped 1RTT 20: unknown_connection_id"},
 	}

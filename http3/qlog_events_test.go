@@ -170,3 +170,19 @@ func TestLogOfDatagrams(t *testing.T) {
 		}
 	})
 }
+
+func TestLogOfTryWriteAll(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		client, _ := traced(w)
+		w.serveTunnels()
+		str, _ := w.tunnel(w.clientConn())
+		if err := str.TryWriteAll([]byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		created := frames[qlog.FrameCreated](client)[0]
+		if want := "qlog.DataFrame{} {Length:7 PayloadLength:5}"; len(created) != 2 || created[1] != want {
+			t.Errorf("created %q, want a HEADERS frame and %s", created, want)
+		}
+	})
+}
