@@ -1,7 +1,6 @@
 package quic_test
 
 import (
-	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -31,11 +30,6 @@ var conformanceCases = joinCases(
 	parameterCases, addressCases, tlsCases, keyCases, recoveryCases, datagramCases, pathCases,
 )
 
-// finishedLayers are the layers of which each row has a case or a waiver.
-var finishedLayers = []string{
-	"QUIC-INV", "QUIC-PKT", "QUIC-LEVEL", "QUIC-CID", "QUIC-CLOSE", "QUIC-TLS", "QUIC-TP", "QUIC-ADDR", "QUIC-PATH", "QUIC-RECOV", "DGRAM", "QUIC-RSA",
-}
-
 // waivers are the rows without a case, with the reason.
 var waivers = map[string]string{
 	"T-040": "cannot be reached: a connection that sends 10^9 packets per second runs out of numbers after 146 years",
@@ -48,16 +42,6 @@ var waivers = map[string]string{
 	"T-346": "timing cannot be seen from outside: duplicates are found behind decryption, and each packet is decrypted once",
 	"T-250": "draft-ietf-quic-ack-frequency is not implemented: min_ack_delay is an unknown parameter",
 }
-
-// openDefects are the rows whose cases fail, with what is wrong. Their layers are not finished. The cases are run with
-// -conformance.open only.
-var openDefects = map[string]string{
-	"T-209": "a datagram to a live connection ID that looks like a long header is not taken for a stateless reset",
-	"T-150": "a token that comes twice is stored twice",
-	"T-160": "of overlapping data behind a gap the later bytes count, not the first ones",
-}
-
-var runOpenDefects = flag.Bool("conformance.open", false, "run the cases of the conformance suite that are known to fail")
 
 func joinCases(files ...map[string]conformanceCase) map[string]conformanceCase {
 	all := make(map[string]conformanceCase)
@@ -96,13 +80,12 @@ func readConformanceTable(t *testing.T) []conformanceRow {
 
 // TestConformanceTable finds rows without a case, cases without a row and waivers without a reason.
 func TestConformanceTable(t *testing.T) {
-	layers, known := make(map[string]int), make(map[string]bool)
+	known := make(map[string]bool)
 	for _, row := range readConformanceTable(t) {
 		if known[row.id] {
 			t.Errorf("two rows %s", row.id)
 		}
 		known[row.id] = true
-		layers[row.layer]++
 		reason, waived := waivers[row.id]
 		hasCase := conformanceCases[row.id] != nil
 		switch {
@@ -110,25 +93,18 @@ func TestConformanceTable(t *testing.T) {
 			t.Errorf("%s has a case and is waived", row.id)
 		case waived && reason == "":
 			t.Errorf("%s is waived without a reason", row.id)
-		case !waived && !hasCase && slices.Contains(finishedLayers, row.layer):
-			t.Errorf("%s of the finished layer %s has no case: %s", row.id, row.layer, row.input)
-		case openDefects[row.id] != "" && slices.Contains(finishedLayers, row.layer):
-			t.Errorf("%s of the finished layer %s is a defect: %s", row.id, row.layer, openDefects[row.id])
+		case !waived && !hasCase:
+			t.Errorf("%s has no case: %s", row.id, row.input)
 		}
 	}
-	for _, ids := range []map[string]bool{idsOf(conformanceCases), idsOf(waivers), idsOf(openDefects)} {
+	for _, ids := range []map[string]bool{idsOf(conformanceCases), idsOf(waivers)} {
 		for _, id := range slices.Sorted(maps.Keys(ids)) {
 			if !known[id] {
 				t.Errorf("%s is not in the table", id)
 			}
 		}
 	}
-	for _, layer := range finishedLayers {
-		if layers[layer] == 0 {
-			t.Errorf("there is no layer %s", layer)
-		}
-	}
-	t.Logf("%d rows, %d cases, %d waivers, %d open defects", len(known), len(conformanceCases), len(waivers), len(openDefects))
+	t.Logf("%d rows, %d cases, %d waivers", len(known), len(conformanceCases), len(waivers))
 }
 
 func idsOf[T any](m map[string]T) map[string]bool {
@@ -142,7 +118,7 @@ func idsOf[T any](m map[string]T) map[string]bool {
 func TestConformance(t *testing.T) {
 	for _, row := range readConformanceTable(t) {
 		c := conformanceCases[row.id]
-		if c == nil || openDefects[row.id] != "" && !*runOpenDefects {
+		if c == nil {
 			continue
 		}
 		for _, role := range row.roles {

@@ -2,6 +2,7 @@ package quic
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"sync"
 	"sync/atomic"
@@ -88,14 +89,15 @@ type keys struct {
 
 // lifecycle says how far the connection has got.
 type lifecycle struct {
-	complete     bool // RFC 9001, Section 4.1.1
-	confirmed    bool // RFC 9001, Section 4.1.2
-	used0RTT     bool
-	receivedAny  bool // a packet was authenticated
-	retried      bool // client: a Retry was followed
-	peerCIDKnown bool // the peer's Source Connection ID was seen
-	announced    bool // server: the listener knows the connection
-	usable       bool // earlyReady is closed
+	complete      bool // RFC 9001, Section 4.1.1
+	confirmed     bool // RFC 9001, Section 4.1.2
+	used0RTT      bool
+	authenticated uint64              // packets so far
+	storedTokens  [][sha256.Size]byte // client: hashes of the last NEW_TOKEN tokens, at most maxStoredTokens
+	retried       bool                // client: a Retry was followed
+	peerCIDKnown  bool                // the peer's Source Connection ID was seen
+	announced     bool                // server: the listener knows the connection
+	usable        bool                // earlyReady is closed
 	// versionSettled: the server has chosen the version, as far as a client knows.
 	versionSettled bool
 	retrySrc       protocol.ConnectionID // client: Source Connection ID of the Retry

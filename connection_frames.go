@@ -1,6 +1,9 @@
 package quic
 
 import (
+	"crypto/sha256"
+	"slices"
+
 	"github.com/quic-go/quic-go/internal/monotime"
 	"github.com/quic-go/quic-go/internal/protocol"
 	"github.com/quic-go/quic-go/internal/qerr"
@@ -107,10 +110,27 @@ func (c *Conn) handleNewToken(f *wire.Decoded) error {
 		// PROTOCOL_VIOLATION."
 		return qerr.FrameError(qerr.ProtocolViolation, uint64(wire.FrameTypeNewToken), "NEW_TOKEN from a client")
 	}
-	if c.params.storeToken != nil {
+	if c.params.storeToken != nil && c.isNewToken(f.Data) {
 		c.params.storeToken(f.Data, c.version, c.recovery.RTT().Smoothed())
 	}
 	return nil
+}
+
+// maxStoredTokens bounds the tokens of a connection that are recognized when they come again.
+const maxStoredTokens = 8
+
+// isNewToken reports whether the token was not among the last ones. RFC 9000, Section 19.7: "A client might receive
+// multiple NEW_TOKEN frames that contain the same token value [...]. Clients are responsible for discarding duplicate values".
+func (c *Conn) isNewToken(token []byte) bool {
+	sum := sha256.Sum256(token)
+	if slices.Contains(c.life.storedTokens, sum) {
+		return false
+	}
+	if len(c.life.storedTokens) == maxStoredTokens {
+		c.life.storedTokens = slices.Delete(c.life.storedTokens, 0, 1)
+	}
+	c.life.storedTokens = append(c.life.storedTokens, sum)
+	return true
 }
 
 func (c *Conn) handleRetireConnectionID(now monotime.Time, f *wire.Decoded, dst protocol.ConnectionID) error {

@@ -418,7 +418,7 @@ func (c *Conn) handleRetry(now monotime.Time, packet []byte, hdr *wire.LongHeade
 	// RFC 9000, Section 17.2.5.2: "A client MUST accept and process at most one Retry packet for each connection attempt.
 	// After the client has received and processed an Initial or Retry packet from the server, it MUST discard any
 	// subsequent Retry packets that it receives."
-	if c.perspective == protocol.PerspectiveServer || c.life.retried || c.life.receivedAny || len(hdr.Token) == 0 {
+	if c.perspective == protocol.PerspectiveServer || c.life.retried || c.life.authenticated > 0 || len(hdr.Token) == 0 {
 		c.log.dropped(packet, qlog.PacketDropUnexpectedPacket)
 		return
 	}
@@ -443,7 +443,7 @@ func (c *Conn) handleRetry(now monotime.Time, packet []byte, hdr *wire.LongHeade
 
 // handleVersionNegotiation handles a Version Negotiation packet (RFC 9000, Section 6.2).
 func (c *Conn) handleVersionNegotiation(packet []byte) {
-	if c.perspective == protocol.PerspectiveServer || c.life.receivedAny || c.life.retried || c.params.versionNegotiated {
+	if c.perspective == protocol.PerspectiveServer || c.life.authenticated > 0 || c.life.retried || c.params.versionNegotiated {
 		c.log.dropped(packet, qlog.PacketDropUnexpectedPacket)
 		return
 	}

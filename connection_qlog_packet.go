@@ -207,7 +207,7 @@ func (l *connLog) shortReceived(packet []byte, o *protect.Opened, ecn protocol.E
 }
 
 func (l *connLog) recordReceived(h qlog.PacketHeader, level protocol.EncryptionLevel, size int, o *protect.Opened, ecn protocol.ECN) {
-	if level != protocol.Encryption1RTT && l.c.perspective == protocol.PerspectiveClient && !l.c.life.receivedAny {
+	if level != protocol.Encryption1RTT && l.c.perspective == protocol.PerspectiveClient && l.c.life.authenticated == 0 {
 		l.state(qlog.ConnectionStateHandshakeStarted)
 	}
 	p := &l.c.parser

@@ -27,7 +27,12 @@ func (c *Conn) handleDatagram(now monotime.Time, p *udp.Packet) {
 		c.log.dropped(p.Data, qlog.PacketDropUnexpectedPacket)
 		return
 	}
+	before := c.life.authenticated
 	c.handlePackets(now, p)
+	if wire.IsLongHeader(p.Data[0]) && c.life.authenticated == before && c.end == nil {
+		// RFC 9000, Section 10.3: a stateless reset may look like a packet with a long header, too.
+		c.checkStatelessReset(p.Data)
+	}
 }
 
 // handlePackets handles the packets of a datagram one after the other.
@@ -140,7 +145,6 @@ func (c *Conn) acceptable(level protocol.EncryptionLevel, datagramLen int, hdr *
 
 // onAuthenticated takes note of what the first packets of the peer prove.
 func (c *Conn) onAuthenticated(now monotime.Time, level protocol.EncryptionLevel, src protocol.ConnectionID) {
-	c.life.receivedAny = true
 	if !c.life.peerCIDKnown {
 		c.life.peerCIDKnown, c.life.peerSrc = true, src
 		c.received.SetInitial(src)
@@ -199,6 +203,7 @@ func (c *Conn) checkStatelessReset(datagram []byte) {
 
 // handlePayload handles the frames of an authentic packet. dst is its Destination Connection ID.
 func (c *Conn) handlePayload(now monotime.Time, level protocol.EncryptionLevel, o *protect.Opened, ecn protocol.ECN, dst protocol.ConnectionID) {
+	c.life.authenticated++
 	c.idle.onReceived(now)
 	if len(o.Payload) == 0 {
 		// RFC 9000, Section 12.4: "An endpoint MUST treat receipt of a packet containing no frames as a connection error of

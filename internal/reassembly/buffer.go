@@ -42,14 +42,33 @@ func (b *Buffer) Push(off protocol.ByteCount, data []byte) (gapsDelta int, err e
 		if gaps >= protocol.MaxStreamGaps && !b.touchesAhead(off, end) {
 			return 0, ErrTooManyGaps
 		}
+		b.copyMissing(off, data)
 		b.ahead.Add(off, end)
 	} else {
+		b.copyMissing(off, data)
 		b.contiguousEnd = end
 		b.closeGaps()
 	}
 	b.highest = max(b.highest, end)
-	b.blocks.copyIn(off, data)
 	return b.ahead.Len() - gaps, nil
+}
+
+// copyMissing copies what is not there yet: of bytes that come twice the first ones count, also behind a gap, so
+// that a peer that sends different ones cannot choose later (RFC 9000, Section 2.2).
+func (b *Buffer) copyMissing(off protocol.ByteCount, data []byte) {
+	n := b.ahead.Len()
+	end := off + protocol.ByteCount(len(data))
+	for i := sort.Search(n, func(i int) bool { return b.ahead.At(i).End > off }); i < n && b.ahead.At(i).Start < end; i++ {
+		r := b.ahead.At(i)
+		if off < r.Start {
+			b.blocks.copyIn(off, data[:r.Start-off])
+		}
+		if r.End >= end {
+			return
+		}
+		data, off = data[r.End-off:], r.End
+	}
+	b.blocks.copyIn(off, data)
 }
 
 // Read copies bytes in order into p and consumes them. It returns 0 if the next byte is missing.
