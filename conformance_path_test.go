@@ -49,10 +49,24 @@ func challengeAnswered(t *testing.T, s *scene) {
 	quictest.ExpectNone[*wire.PathResponseFrame](s.peer, 5*time.Second, nil)
 }
 
-func smallChallenges(_ *testing.T, s *scene) {
+// smallChallenges come from the peer's address, and from one that a server under test does not know.
+func smallChallenges(t *testing.T, s *scene) {
+	s.peerOptions.HoldPathResponses = true
 	s.connect()
 	s.peer.Send(oneRTT, &wire.PathChallengeFrame{Data: [8]byte{9}})
 	quictest.Expect(s.peer, func(f *wire.PathResponseFrame) bool { return f.Data == [8]byte{9} })
+	if !s.isServer() {
+		return
+	}
+	_, to := s.migrate()
+	s.peer.HoldAcks() // they are no probes
+	b := s.peer.Seal(s.peer.Packet(oneRTT, &wire.PathChallengeFrame{Data: [8]byte{8}}))
+	s.peer.SendRaw(b)
+	quictest.Expect(s.peer, func(f *wire.PathResponseFrame) bool { return f.Data == [8]byte{8} })
+	time.Sleep(2 * time.Second)
+	if got := s.bytesAt(to); got > 3*len(b) {
+		t.Errorf("%d bytes to an address that has sent %d", got, len(b))
+	}
 }
 
 func responseToNothing(_ *testing.T, s *scene) {
@@ -244,12 +258,13 @@ func migrationDisabled(_ *testing.T, s *scene) {
 }
 
 func migration(t *testing.T, s *scene) {
+	size := []int{1000, 10}[s.pick(2)]
 	s.peerOptions.HoldPathResponses = true
 	s.connect()
 	_, to := s.migrate()
 	s.peer.Forget()
 	s.peer.HoldAcks() // they would count
-	b := s.peer.Seal(s.peer.Packet(oneRTT, streamFin(s.theirs(bidi, 1), 0, 1000)))
+	b := s.peer.Seal(s.peer.Packet(oneRTT, streamFin(s.theirs(bidi, 1), 0, size)))
 	s.peer.SendRaw(b)
 	time.Sleep(2 * time.Second) // with probes
 	if got := s.bytesAt(to); got > 3*len(b) || got == 0 {
@@ -265,6 +280,7 @@ func migration(t *testing.T, s *scene) {
 	if challenge == nil {
 		t.Fatal("no PATH_CHALLENGE to the new address")
 	}
+	s.peer.ReleasePathResponses()
 	s.peer.Send(oneRTT, &wire.PathResponseFrame{Data: challengeOf(challenge)})
 	s.settle()
 	s.works()

@@ -163,6 +163,9 @@ func (p *Peer) ReleaseAcks() {
 // HoldPathResponses stops the Peer from answering PATH_CHALLENGE.
 func (p *Peer) HoldPathResponses() { p.set(func() { p.held.pathResponses = true }) }
 
+// ReleasePathResponses ends HoldPathResponses for challenges that come from then on.
+func (p *Peer) ReleasePathResponses() { p.set(func() { p.held.pathResponses = false }) }
+
 func (p *Peer) set(f func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
