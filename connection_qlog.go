@@ -130,27 +130,20 @@ func (l *connLog) tuple(id path.ID) string {
 }
 
 func parametersSet(tp *wire.TransportParameters, initiator qlog.Initiator, sentBy protocol.Perspective) qlog.ParametersSet {
+	limits := parametersRestored(tp)
 	e := qlog.ParametersSet{
-		Initiator:                       initiator,
-		SentBy:                          sentBy,
-		OriginalDestinationConnectionID: tp.OriginalDestinationConnectionID,
-		InitialSourceConnectionID:       tp.InitialSourceConnectionID,
-		StatelessResetToken:             tp.StatelessResetToken,
-		DisableActiveMigration:          tp.DisableActiveMigration,
-		MaxIdleTimeout:                  tp.MaxIdleTimeout,
-		MaxUDPPayloadSize:               tp.MaxUDPPayloadSize,
-		AckDelayExponent:                tp.AckDelayExponent,
-		MaxAckDelay:                     tp.MaxAckDelay,
-		ActiveConnectionIDLimit:         tp.ActiveConnectionIDLimit,
-		InitialMaxData:                  tp.InitialMaxData,
-		InitialMaxStreamDataBidiLocal:   tp.InitialMaxStreamDataBidiLocal,
-		InitialMaxStreamDataBidiRemote:  tp.InitialMaxStreamDataBidiRemote,
-		InitialMaxStreamDataUni:         tp.InitialMaxStreamDataUni,
-		InitialMaxStreamsBidi:           int64(tp.MaxBidiStreamNum),
-		InitialMaxStreamsUni:            int64(tp.MaxUniStreamNum),
-		MaxDatagramFrameSize:            datagramFrameSize(tp),
-		EnableResetStreamAt:             tp.EnableResetStreamAt,
+		Initiator: initiator, SentBy: sentBy,
+		InitialMaxData: limits.InitialMaxData, InitialMaxStreamDataUni: limits.InitialMaxStreamDataUni,
+		InitialMaxStreamDataBidiLocal:  limits.InitialMaxStreamDataBidiLocal,
+		InitialMaxStreamDataBidiRemote: limits.InitialMaxStreamDataBidiRemote,
+		InitialMaxStreamsBidi:          limits.InitialMaxStreamsBidi, InitialMaxStreamsUni: limits.InitialMaxStreamsUni,
+		ActiveConnectionIDLimit: limits.ActiveConnectionIDLimit,
+		MaxDatagramFrameSize:    limits.MaxDatagramFrameSize, EnableResetStreamAt: limits.EnableResetStreamAt,
 	}
+	e.MaxIdleTimeout, e.MaxUDPPayloadSize, e.DisableActiveMigration = tp.MaxIdleTimeout, tp.MaxUDPPayloadSize, tp.DisableActiveMigration
+	e.AckDelayExponent, e.MaxAckDelay = tp.AckDelayExponent, tp.MaxAckDelay
+	e.InitialSourceConnectionID = tp.InitialSourceConnectionID
+	e.OriginalDestinationConnectionID, e.StatelessResetToken = tp.OriginalDestinationConnectionID, tp.StatelessResetToken
 	if tp.RetrySourceConnectionID != nil {
 		e.RetrySourceConnectionID = *tp.RetrySourceConnectionID
 	}
