@@ -24,7 +24,7 @@ type model struct {
 
 func (m *model) push(off int, data []byte) {
 	for i, c := range data {
-		if off+i >= m.ordered { // what is in order does not change
+		if off+i >= m.ordered && !m.received[off+i] { // what was received does not change
 			m.data[off+i], m.received[off+i] = c, true
 		}
 	}
