@@ -262,7 +262,7 @@ func (c *Conn) keepUndecryptable(p *udp.Packet, packet []byte) {
 
 // retryUndecryptable handles the packets that waited for keys. Those whose keys are still missing go on waiting.
 func (c *Conn) retryUndecryptable(now monotime.Time) {
-	waiting := c.undecryptable
+	waiting, in := c.undecryptable, c.paths.in
 	c.undecryptable = nil
 	c.log.datagram(nil)
 	for i := range waiting {
@@ -272,6 +272,7 @@ func (c *Conn) retryUndecryptable(now monotime.Time) {
 		}
 		waiting[i].Buffer.Release()
 	}
+	c.paths.in = in // more packets of the datagram that has brought the keys may follow
 }
 
 func (c *Conn) dropUndecryptable() {
