@@ -1,12 +1,16 @@
 package quic
 
 import (
+	"sync"
 	"time"
 
 	"github.com/quic-go/quic-go/internal/monotime"
 	"github.com/quic-go/quic-go/internal/protocol"
 	"github.com/quic-go/quic-go/internal/udp"
 )
+
+// turnPool holds memory for the datagrams that are handled in a turn: a connection that waits needs none.
+var turnPool = sync.Pool{New: func() any { return new([protocol.MaxPacketsPerTurn]udp.Packet) }}
 
 // run is the loop of the connection. It is the only goroutine that touches what Conn calls loop
 // only, and the only place where a connection reads the clock.
@@ -24,10 +28,11 @@ func (c *Conn) run() {
 		c.timer = time.NewTimer(0)
 		c.begin(now)
 	}
-	var batch [protocol.MaxPacketsPerTurn]udp.Packet
 	for c.end == nil {
 		now := monotime.Now()
+		batch := turnPool.Get().(*[protocol.MaxPacketsPerTurn]udp.Packet)
 		more := c.turn(now, batch[:])
+		turnPool.Put(batch)
 		if c.end == nil && !more {
 			c.wait(now)
 		}
@@ -58,6 +63,7 @@ func (c *Conn) turn(now monotime.Time, batch []udp.Packet) (more bool) {
 		batch[i].Buffer.Release()
 		batch[i] = udp.Packet{}
 	}
+	c.paths.in.packet = nil // it was in batch
 	c.takeEndRequest()
 	c.handleRequests(now)
 	if c.end == nil {
