@@ -111,7 +111,7 @@ func TestIdleConnectionsAreLight(t *testing.T) {
 		if growth := after.heap - before.heap; growth > 2<<20 {
 			t.Errorf("the heap has grown by %d bytes", growth)
 		}
-		if after.goroutines > before.goroutines {
+		if after.goroutines > before.goroutines+3 { // the runtime starts some for cleanups
 			t.Errorf("%d goroutines, %d before", after.goroutines, before.goroutines)
 		}
 		if left := quic.RoutedByTransport(p.clientTr) + quic.RoutedByTransport(p.serverTr); left > 0 {
