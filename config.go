@@ -60,8 +60,6 @@ type Config struct {
 	// InitialPacketSize is the size of packets before the path's MTU is known, 1200 to 1452 bytes.
 	// The default is 1280, and 1200 if that turns out to be too much.
 	InitialPacketSize uint16
-	// CongestionControl is the congestion control algorithm. The default is CUBIC.
-	CongestionControl CongestionControl
 	// DisablePathMTUDiscovery keeps packets at their initial size.
 	DisablePathMTUDiscovery bool
 	// Allow0RTT lets a server accept 0-RTT. Data of 0-RTT can be replayed by an attacker.
@@ -74,6 +72,8 @@ type Config struct {
 	// Tracer returns where a new connection records its events, or nil. It gets the Destination
 	// Connection ID of the client's first packet.
 	Tracer func(ctx context.Context, isClient bool, connID ConnectionID) qlogwriter.Trace
+	// CongestionControl is the congestion control algorithm. The default is CUBIC.
+	CongestionControl CongestionControl
 }
 
 // Clone returns a shallow copy.
