@@ -92,8 +92,7 @@ func (t *Tracker) ptoDeadline() (deadline monotime.Time, first protocol.PacketNu
 	}
 	for space := protocol.SpaceInitial; space < protocol.NumPacketNumberSpaces; space++ {
 		s := &t.spaces[space]
-		// "An endpoint MUST NOT set its PTO timer for the Application Data packet number space until
-		// the handshake is confirmed." RFC 9002, Section 6.2.1.
+		// RFC 9002, Section 6.2.1: no PTO for 1-RTT packets before the handshake is confirmed.
 		if s.eliciting == 0 || space == protocol.SpaceAppData && !t.handshake.confirmed {
 			continue
 		}
