@@ -23,6 +23,7 @@ func TestGuarantee09SeveralSubscribers(t *testing.T) {
 			t.Error("stop in the callback = false")
 		}
 	})
+	last := observe(a)
 	l.client.m.deliver()
 	if !second.stop() {
 		t.Error("the first stop = false")
@@ -32,6 +33,7 @@ func TestGuarantee09SeveralSubscribers(t *testing.T) {
 	}
 	endNormally(t, l, a, b)
 	first.expect(t, "the subscriber that stays", normalEnd...)
+	last.expect(t, "the one behind those that stop", normalEnd...)
 	second.expect(t, "the one that was stopped", SendStateReady, SendStateSend, ReceiveStateRecv)
 	third.expect(t, "the one that stopped itself", SendStateReady, SendStateSend, SendStateFinQueued, ReceiveStateRecv)
 	if first.stop() {
@@ -126,6 +128,23 @@ func TestGuarantee10Reentrancy(t *testing.T) {
 	}
 	inner.expect(t, "the subscriber made in a callback", SendStateReady, SendStateSend, SendStateFinQueued, SendStateResetQueued,
 		SendStateResetSent, SendStateResetRecvd, ReceiveStateRecv, ReceiveStateStopped, ReceiveStateDiscarded, StreamStateRetired)
+}
+
+// Guarantee 10: a transition that is caused in a callback, and that nothing follows, is reported to the earlier subscribers as well.
+func TestGuarantee10OthersAreTold(t *testing.T) {
+	l := newTestLink(t, testParams{})
+	a, b := l.pair(t)
+	first := observe(a)
+	a.OnStateTransition(func(st StreamState) {
+		if st == ReceiveStateDataRecvd {
+			a.CancelRead(1)
+		}
+	})
+	mustWrite(t, b, []byte("bye"))
+	b.Close()
+	l.run()
+	first.expect(t, "the earlier subscriber", SendStateReady, SendStateSend,
+		ReceiveStateRecv, ReceiveStateSizeKnown, ReceiveStateDataRecvd, ReceiveStateDiscarded)
 }
 
 // Guarantee 11: no goroutine is created; callbacks run on the goroutine of the loop, after the end of
