@@ -38,6 +38,25 @@ func TestReceiveQueueIsBounded(t *testing.T) {
 	}
 }
 
+// However many datagrams wait, the loop sends something between some and the next.
+func TestPacketsOfATurnAreBounded(t *testing.T) {
+	hostile(t, func(t *testing.T, s *scene) {
+		s.connect()
+		release := quic.Block(s.conn)
+		const n = 5 * protocol.MaxPacketsPerTurn
+		for range n {
+			s.peer.Send(oneRTT, &wire.PingFrame{})
+		}
+		s.pause()
+		s.peer.Forget()
+		release()
+		s.pause()
+		if acks := len(quictest.Frames[*wire.AckFrame](s.peer)); acks < n/protocol.MaxPacketsPerTurn {
+			t.Errorf("%d ACK frames for %d packets that wait, want %d at least", acks, n, n/protocol.MaxPacketsPerTurn)
+		}
+	})
+}
+
 // datagrams that nobody reads are few in number and in bytes; the connection goes on.
 func TestReceivedDatagramsAreBounded(t *testing.T) {
 	for _, size := range []int{0, 1000, 16_000} {
