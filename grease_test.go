@@ -164,3 +164,16 @@ func expectNonQUIC(t *testing.T, tr *quic.Transport, want string) {
 		t.Errorf("ReadNonQUICPacket = %q, %v, want %q", b[:n], err, want)
 	}
 }
+
+// Without connection IDs each packet could be for the connection. If the application wants those that are not QUIC's, it gets them.
+func TestReadNonQUICPacketWithoutConnectionIDs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t, protocol.PerspectiveClient)
+		s.nonQUIC = true
+		s.transport.ConnectionIDGenerator = emptyConnectionIDs{}
+		s.connect()
+		s.peer.SendRaw([]byte("\x00something else"))
+		expectNonQUIC(t, s.tr, "\x00something else")
+		s.works()
+	})
+}
