@@ -26,14 +26,10 @@ var sendLevels = [...]protocol.EncryptionLevel{
 // send sends what there is to send and what congestion control, pacing and the amplification limit allow now.
 func (c *Conn) send(now monotime.Time) {
 	c.timers.stop(timerPacing)
-	if err := c.keys.oneRTT.MaybeUpdate(now, c.life.confirmed); err != nil {
-		c.fail(err)
-		return
-	}
 	memory := batchPool.Get().(*[]byte)
 	c.out.batch = (*memory)[:0]
 	c.sendPathFrames(now)
-	for {
+	for c.updateKeys(now) {
 		mode := c.recovery.SendMode(now)
 		if mode == recovery.ModeNone {
 			break
@@ -62,6 +58,15 @@ func (c *Conn) send(now monotime.Time) {
 	if at := c.recovery.PacingDeadline(); !at.IsZero() {
 		c.timers.set(timerPacing, at)
 	}
+}
+
+// updateKeys updates the 1-RTT keys if that is due. It returns false if they are used up, which ends the connection.
+func (c *Conn) updateKeys(now monotime.Time) bool {
+	err := c.keys.oneRTT.MaybeUpdate(now, c.life.confirmed)
+	if err != nil {
+		c.fail(err)
+	}
+	return err == nil
 }
 
 // flush writes the batch to the socket.
