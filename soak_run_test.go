@@ -86,7 +86,11 @@ func (r *soakRun) setUp() {
 
 func (r *soakRun) newTransport(pc net.PacketConn) *quic.Transport {
 	if r.s.sendErrors > 0 {
-		pc = netsim.WithFaults(pc, nil, netsim.WithProbability(r.s.seed, r.s.sendErrors, syscall.ENOBUFS))
+		pc = netsim.WithFaults(pc, netsim.WithProbability(r.s.seed, r.s.readErrors, syscall.ECONNREFUSED),
+			netsim.WithProbability(r.s.seed, r.s.sendErrors, syscall.ENOBUFS))
+	}
+	if r.s.maxSend > 0 {
+		pc = netsim.WithFaults(pc, nil, netsim.LongerThan(r.s.maxSend, syscall.EMSGSIZE))
 	}
 	if r.s.dontFrag {
 		pc = wholeConn{pc}

@@ -26,8 +26,10 @@ type soakScenario struct {
 	config      [2]*quic.Config // of the client and the server
 	dontFrag    bool
 	retry       bool
-	resume      bool             // there was a connection before, of which the client remembers the session for 0-RTT
-	sendErrors  float64          // probability
+	resume      bool    // there was a connection before, of which the client remembers the session for 0-RTT
+	sendErrors  float64 // probability
+	readErrors  float64
+	maxSend     int              // longer datagrams are refused by the system; 0: none are
 	updateAfter uint64           // packets, of the keys; 0: the default
 	migrateAt   time.Duration    // the client migrates; 0: it does not
 	streams     [2][]*soakStream // opened by the client, by the server
@@ -120,6 +122,9 @@ func newSoakScenario(seed uint64) *soakScenario {
 		for range r.IntN(pick(r, 7, 7, 7, 7, 40)) {
 			s.streams[side] = append(s.streams[side], newSoakStream(r))
 		}
+		if n := len(s.streams[side]); n > 0 && s.config[side].KeepAlivePeriod > 0 && chance(r, 0.2) {
+			s.streams[side][n-1].wait = upTo(r, 20*time.Minute)
+		}
 		if chance(r, 0.5) {
 			s.datagrams[side] = r.IntN(200)
 		}
@@ -147,6 +152,14 @@ func (s *soakScenario) makeNet(r *rand.Rand) {
 	if chance(r, 0.2) {
 		for range 1 + r.IntN(3) {
 			s.rebinds = append(s.rebinds, upTo(r, soakDuration))
+		}
+		s.lossless = false
+	}
+	if chance(r, 0.1) {
+		// A NAT that forgets its bindings faster than an address can be validated.
+		from := upTo(r, 3*time.Second)
+		for range 2 + r.IntN(10) {
+			s.rebinds = append(s.rebinds, from+upTo(r, 500*time.Millisecond))
 		}
 		s.lossless = false
 	}
@@ -195,7 +208,10 @@ func (s *soakScenario) makeHoles(r *rand.Rand) (any bool) {
 func (s *soakScenario) makeConfigs(r *rand.Rand) {
 	s.dontFrag, s.retry, s.resume = chance(r, 0.5), chance(r, 0.2), chance(r, 0.2)
 	if chance(r, 0.1) {
-		s.sendErrors, s.lossless = 0.02, false
+		s.sendErrors, s.readErrors, s.lossless = 0.02, 0.02, false
+	}
+	if s.dontFrag && chance(r, 0.2) {
+		s.maxSend = 1200 + r.IntN(10_000)
 	}
 	if chance(r, 0.2) {
 		s.updateAfter = 1 + r.Uint64N(200)
