@@ -16,6 +16,7 @@ import (
 	"time"
 
 	quic "github.com/quic-go/quic-go"
+	tokens "github.com/quic-go/quic-go/internal/handshake"
 	"github.com/quic-go/quic-go/internal/netsim"
 	"github.com/quic-go/quic-go/internal/protect"
 	"github.com/quic-go/quic-go/internal/protocol"
@@ -42,13 +43,16 @@ type soakRun struct {
 	buffers atomic.Int64   // of received datagrams that are held
 
 	mu      sync.Mutex
-	running map[string]bool // parts of work
+	running map[string]bool  // parts of work
+	ended   [2]time.Duration // when the connections have, since the network was made
 }
 
 // Limits in virtual time: everything that is going on takes much less.
 const (
 	soakWorkLimit = 2 * time.Hour
 	soakEndLimit  = 10 * time.Minute
+	// soakSlack is three PTOs, and what is on its way when the network dies.
+	soakSlack = 10 * time.Second
 )
 
 // runSoak plays a scenario, in a bubble.
@@ -121,7 +125,7 @@ func (r *soakRun) connect() bool {
 	})
 	client, err := dial(ctx, r.listener.Addr(), r.clientTLS, r.s.config[0])
 	if err != nil {
-		if !r.s.harsh || !isTimeoutError(err) {
+		if !r.isLateToken(err) && (!r.s.harsh || !isTimeoutError(err)) {
 			r.t.Errorf("Dial: %v, harsh network: %t", err, r.s.harsh)
 		}
 		return false
@@ -137,6 +141,12 @@ func (r *soakRun) connect() bool {
 		r.t.Error("the server has no connection, the client's goes on")
 	}
 	return true
+}
+
+// isLateToken reports whether err says that the answer to a Retry took longer than its token is valid.
+func (r *soakRun) isLateToken(err error) bool {
+	return r.s.retry && r.net.Elapsed() > tokens.RetryTokenLifetime &&
+		errors.Is(err, &quic.TransportError{ErrorCode: quic.InvalidToken, Remote: true})
 }
 
 // prime makes the client get a session ticket, if the network permits.
@@ -188,6 +198,11 @@ func (r *soakRun) do(name string, f func()) {
 
 func (r *soakRun) startWork(side int) {
 	c := r.conns[side]
+	context.AfterFunc(c.Context(), func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.ended[side] = r.net.Elapsed()
+	})
 	r.do(fmt.Sprintf("side %d opens", side), func() { r.openStreams(side, c) })
 	r.do(fmt.Sprintf("side %d accepts", side), func() { r.acceptStreams(side, c) })
 	r.do(fmt.Sprintf("side %d accepts unidirectional streams", side), func() { r.acceptUniStreams(side, c) })
@@ -332,8 +347,10 @@ func (r *soakRun) finish() string {
 	if !r.await("rest", &r.others, soakEndLimit) {
 		return "stuck"
 	}
+	synctest.Wait()
 	for side := range r.conns {
 		r.checkCallsAfterEnd(side)
+		r.checkTimeout(side)
 	}
 	if timeouts == len(r.conns) {
 		return "timeout"
@@ -426,6 +443,8 @@ func (r *soakRun) checkCause(side int) {
 		ok = closes && own
 	case errors.Is(cause, &quic.ApplicationError{ErrorCode: end.code, Remote: true}):
 		ok = closes && (!own || end.way == endBoth)
+	case r.isLateToken(cause):
+		ok = side == 0 && r.s.resume
 	case errors.Is(cause, quic.ErrTransportClosed):
 		ok = end.way == endTransport && own
 	case isTimeoutError(cause):
@@ -435,6 +454,15 @@ func (r *soakRun) checkCause(side int) {
 	}
 	if !ok {
 		r.t.Errorf("side %d is over because of %v", side, cause)
+	}
+}
+
+// checkTimeout checks that a connection whose network is dead ends in time: at one side after the idle timeout, at the other after
+// another one if it has heard the first till then. The first packet that is sent in each of these times begins it anew.
+func (r *soakRun) checkTimeout(side int) {
+	limit := r.s.deadAt + 2*(2*r.s.config[side].MaxIdleTimeout+soakSlack)
+	if r.s.dead && r.ended[side] > limit {
+		r.t.Errorf("side %d: the network is dead after %s, the connection ends after %s, want %s at most", side, r.s.deadAt, r.ended[side], limit)
 	}
 }
 

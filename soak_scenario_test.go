@@ -99,8 +99,8 @@ const (
 	soakDuration = 20 * time.Second
 	// harshLoss is up to which loss, in either direction, timeouts are not to be expected. harshLossWithHoles is that for a
 	// network with black holes: few probes are left when it is back.
-	harshLoss          = 0.08
-	harshLossWithHoles = 0.03
+	harshLoss          = 0.2
+	harshLossWithHoles = 0.1
 	longestHole        = 4 * time.Second
 )
 
@@ -179,7 +179,7 @@ func (s *soakScenario) makeNet(r *rand.Rand) {
 func newSoakDirection(r *rand.Rand) (d netsim.Direction) {
 	d.Delay = upTo(r, 100*time.Millisecond)
 	d.Jitter = upTo(r, d.Delay/2+1)
-	d.Loss = pick(r, 0, 0, 0.01, 0.03, 0.08, 0.25) * r.Float64()
+	d.Loss = pick(r, 0, 0, 0.01, 0.03, 0.08, 0.25, 0.5) * r.Float64()
 	d.Corrupt = pick(r, 0, 0, 0, 0.01, 0.05) * r.Float64()
 	d.Duplicate = pick(r, 0, 0, 0.02, 0.3) * r.Float64()
 	d.Reorder = pick(r, 0, 0, 0.02, 0.2) * r.Float64()
