@@ -2,7 +2,9 @@ package quic
 
 import (
 	"errors"
+	"io"
 	"runtime"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -190,25 +192,30 @@ func goroutineID() string {
 	return string(b)
 }
 
+// costRuns is how often the cost is measured.
+const costRuns = 500
+
+// openMany opens as many streams of the client as the cost is measured with.
+func openMany(t *testing.T, l *testLink, subscribe bool) []*Stream {
+	t.Helper()
+	streams := make([]*Stream, costRuns+1)
+	for i := range streams {
+		streams[i] = l.open(t)
+		if subscribe {
+			streams[i].OnStateTransition(func(StreamState) {})
+		}
+	}
+	l.client.m.deliver()
+	return streams
+}
+
 // Guarantee 12: 0 allocations per transition, at most 2 per subscription.
 func TestGuarantee12Cost(t *testing.T) {
 	l := newTestLink(t, testParams{maxStreams: 4000})
-	const runs = 500
-	newStreams := func(subscribe bool) []*Stream {
-		streams := make([]*Stream, runs+1)
-		for i := range streams {
-			streams[i] = l.open(t)
-			if subscribe {
-				streams[i].OnStateTransition(func(StreamState) {})
-			}
-		}
-		l.client.m.deliver()
-		return streams
-	}
 	for _, observed := range []bool{false, true} {
-		streams, i := newStreams(observed), 0
+		streams, i := openMany(t, l, observed), 0
 		buf, recs := make([]byte, 0, testPacketSize), make([]recovery.Record, 0, 16)
-		n := testing.AllocsPerRun(runs, func() {
+		n := testing.AllocsPerRun(costRuns, func() {
 			s := streams[i].send
 			i++
 			s.Close() // Ready, FinQueued
@@ -226,9 +233,9 @@ func TestGuarantee12Cost(t *testing.T) {
 			t.Errorf("observed %t: %v allocations for three transitions", observed, n)
 		}
 	}
-	streams, i := newStreams(false), 0
+	streams, i := openMany(t, l, false), 0
 	fn := func(StreamState) {}
-	n := testing.AllocsPerRun(runs, func() {
+	n := testing.AllocsPerRun(costRuns, func() {
 		streams[i].OnStateTransition(fn)
 		i++
 	})
@@ -244,6 +251,28 @@ func TestGuarantee12Cost(t *testing.T) {
 	}
 }
 
+// Guarantee 12, the receive half.
+func TestGuarantee12CostOfReceiving(t *testing.T) {
+	l := newTestLink(t, testParams{maxStreams: 4000})
+	for _, observed := range []bool{false, true} {
+		streams, i := openMany(t, l, observed), 0
+		fin := streamFrame(0, 0, "", true)
+		n := testing.AllocsPerRun(costRuns, func() {
+			s := streams[i]
+			i++
+			fin.StreamID = s.StreamID()
+			l.client.m.handleStreamFrame(1, fin) // SizeKnown, DataRecvd, DataRead
+			if s.receive.states.current() != ReceiveStateDataRead {
+				t.Fatal("the FIN was not handled")
+			}
+			l.client.m.deliver()
+		})
+		if n != 0 {
+			t.Errorf("observed %t: %v allocations for three transitions", observed, n)
+		}
+	}
+}
+
 // Guarantee 13: a panic in a callback is not swallowed and does not leave a stream in the map or a lock held.
 // Goexit counts as well.
 func TestGuarantee13Panic(t *testing.T) {
@@ -252,8 +281,12 @@ func TestGuarantee13Panic(t *testing.T) {
 			l := newTestLink(t, testParams{})
 			a, b := l.pair(t)
 			before := observe(a)
+			panicked := false
 			a.OnStateTransition(func(st StreamState) {
-				if st == at {
+				if panicked {
+					t.Errorf("the subscriber is told %s after its panic", stateName(st))
+				}
+				if panicked = st == at; panicked {
 					panic("boom")
 				}
 			})
@@ -367,6 +400,61 @@ func TestGuarantee14ConnectionClose(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
+// unfinished leads a new stream of the client to each state that is not terminal.
+var unfinished = map[StreamState]func(l *testLink, s *Stream){
+	SendStateReady:       func(*testLink, *Stream) {},
+	SendStateSend:        func(l *testLink, s *Stream) { s.Write([]byte("x")); l.client.packAll() },
+	SendStateFinQueued:   func(_ *testLink, s *Stream) { s.Close() },
+	SendStateDataSent:    func(l *testLink, s *Stream) { s.Close(); l.client.packAll() },
+	SendStateResetQueued: func(_ *testLink, s *Stream) { s.CancelWrite(1) },
+	SendStateResetSent:   func(l *testLink, s *Stream) { s.CancelWrite(1); l.client.packAll() },
+
+	ReceiveStateRecv:       func(*testLink, *Stream) {},
+	ReceiveStateSizeKnown:  func(l *testLink, s *Stream) { l.client.handle(streamFrame(s.StreamID(), 1, "y", true)) },
+	ReceiveStateDataRecvd:  func(l *testLink, s *Stream) { l.client.handle(streamFrame(s.StreamID(), 0, "y", true)) },
+	ReceiveStateResetRecvd: func(l *testLink, s *Stream) { l.client.handle(resetFrame(s.StreamID(), 0, 1)) },
+	ReceiveStateStopped:    func(_ *testLink, s *Stream) { s.CancelRead(1) },
+}
+
+// testAbandoned abandons a half in each of these states, in which end has to leave it the error want.
+func testAbandoned(t *testing.T, want error, end func(m *streamsMap)) {
+	for state, lead := range unfinished {
+		t.Run(stateName(state), func(t *testing.T) {
+			l := newTestLink(t, testParams{})
+			s := l.open(t)
+			log := observe(s)
+			lead(l, s)
+			l.client.m.deliver()
+			current, abandoned := s.ReceiveState, ReceiveStateAbandoned
+			if state <= SendStateAbandoned {
+				current, abandoned = s.SendState, SendStateAbandoned
+			}
+			if st, _ := current(); st != state {
+				t.Fatalf("the half is in %s", stateName(st))
+			}
+			end(l.client.m)
+			l.client.m.deliver()
+			if st, err := current(); st != abandoned || err != want {
+				t.Errorf("the half is in %s, error %v, want %s, %v", stateName(st), err, stateName(abandoned), want)
+			}
+			n := len(log.states)
+			if n < 3 || !slices.Contains(log.states, abandoned) || log.states[n-1] != StreamStateRetired {
+				t.Errorf("states %s", stateNames(log.states))
+			}
+		})
+	}
+}
+
+// Guarantee 14, for each state.
+func TestGuarantee14EveryState(t *testing.T) {
+	testAbandoned(t, errTest, func(m *streamsMap) { m.close(errTest) })
+}
+
+// Guarantee 15, for each state.
+func TestGuarantee15EveryState(t *testing.T) {
+	testAbandoned(t, Err0RTTRejected, (*streamsMap).rejectEarlyData)
+}
+
 // Guarantee 15: after the rejection of 0-RTT streams are abandoned with Err0RTTRejected and retire. Stream IDs
 // start again.
 func TestGuarantee15EarlyDataRejected(t *testing.T) {
@@ -450,4 +538,54 @@ func TestGuarantee16TerminalHalf(t *testing.T) {
 		l.client.mustHandle(streamFrame(a.StreamID(), 0, "y", false), resetFrame(a.StreamID(), 1, 2))
 	}
 	log.expect(t, "receive half", want...)
+}
+
+// Guarantee 16: the same in Reset Recvd.
+func TestGuarantee16AfterTheReset(t *testing.T) {
+	l := newTestLink(t, testParams{})
+	a, _ := l.pair(t)
+	log := observe(a)
+	a.CancelWrite(1)
+	l.run()
+	want := []StreamState{SendStateReady, SendStateSend, SendStateResetQueued, SendStateResetSent, SendStateResetRecvd, ReceiveStateRecv}
+	log.expect(t, "before", want...)
+	l.client.mustHandle(stopFrame(a.StreamID(), 9))
+	a.CancelWrite(2)
+	a.Close()
+	if p := l.client.pack(); p != nil {
+		t.Errorf("packed %d frames", len(l.client.parse(p)))
+	}
+	l.client.m.deliver()
+	log.expect(t, "after", want...)
+	if _, err := a.SendState(); !errors.Is(err, &StreamError{StreamID: a.StreamID(), ErrorCode: 1}) {
+		t.Errorf("error %v, want that of the first CancelWrite", err)
+	}
+}
+
+// Guarantee 16: what comes for a receive half that is over changes neither its state nor its error, and is not answered.
+func TestGuarantee16TerminalReceiveHalf(t *testing.T) {
+	for state, end := range map[StreamState]func(s *Stream){
+		ReceiveStateDataRead:  func(s *Stream) { io.ReadAll(s) },
+		ReceiveStateDiscarded: func(s *Stream) { s.CancelRead(1) },
+	} {
+		l := newTestLink(t, testParams{})
+		a, b := l.pair(t)
+		mustWrite(t, b, []byte("bye"))
+		b.Close()
+		l.run()
+		end(a)
+		l.run()
+		log := observe(a)
+		l.client.m.deliver()
+		states, want := len(log.states), second(a.ReceiveState())
+		l.client.mustHandle(streamFrame(a.StreamID(), 1, "bye", true), resetFrame(a.StreamID(), 4, 2), streamFrame(a.StreamID(), 0, "y", false))
+		a.CancelRead(3)
+		l.client.m.deliver()
+		if st, err := a.ReceiveState(); st != state || err != want || len(log.states) != states {
+			t.Errorf("%s: state %s, error %v, before %v, states %s", stateName(state), stateName(st), err, want, stateNames(log.states))
+		}
+		if p := l.client.pack(); p != nil {
+			t.Errorf("%s: packed %d frames", stateName(state), len(l.client.parse(p)))
+		}
+	}
 }
