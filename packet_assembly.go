@@ -74,6 +74,18 @@ func (o *assembly) carriesProbe(space protocol.PacketNumberSpace) bool {
 	return false
 }
 
+// onlyProbes reports whether the packet d, which is the last one, has no other frames than probing ones (RFC 9000, Section 9.1).
+func (o *assembly) onlyProbes(d *packetDraft) bool {
+	for i := d.firstRecord; i < len(o.records); i++ {
+		switch o.records[i].Kind {
+		case recordNewConnectionID, recordPathChallenge, recordPathResponse:
+		default:
+			return false
+		}
+	}
+	return d.acked == protocol.InvalidPacketNumber
+}
+
 // full reports whether the batch has to be written before the next datagram: there is no room, or the last datagram is not of
 // the size of the others or so small that those that follow would suffer from being as small.
 func (o *assembly) full(maxSize protocol.ByteCount, maxSegments int) bool {
@@ -114,8 +126,10 @@ func (c *Conn) appendPacket(now monotime.Time, b []byte, limit int, level protoc
 	if frames {
 		b = c.appendFrames(now, b, limit, level)
 	}
-	if pings := probing || level == protocol.Encryption1RTT && c.recovery.PingDue(now); pings &&
-		len(c.out.records) == d.firstRecord && len(b) < limit {
+	pings := (probing || level == protocol.Encryption1RTT && c.recovery.PingDue(now)) && len(c.out.records) == d.firstRecord
+	// A client whose address has changed is not followed before it sends something else than probing frames.
+	pings = pings || (probing || rider) && level == protocol.Encryption1RTT && c.out.onlyProbes(&d)
+	if pings && len(b) < limit {
 		b = c.appendPing(b)
 	}
 	if len(b) == d.payload {

@@ -33,3 +33,25 @@ func TestRebindingDuringValidation(t *testing.T) {
 		}
 	})
 }
+
+// The client's address changes before it has heard of the confirmation of the handshake, and it has only connection IDs to
+// repeat. The server follows its probes.
+func TestRebindingBeforeConfirmation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newUnconnectedPair(t, pairOptions{net: delayed()})
+		client, err := p.clientTr.Dial(t.Context(), p.listener.Addr(), p.clientTLS, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.net.Rebind() // what the server answers to the end of the handshake is lost
+		server, err := p.listener.Accept(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		testTransfer(t, server, client, randomBytes(1, 100_000))
+		if d := time.Since(start); d > 5*time.Second {
+			t.Errorf("the transfer takes %s", d)
+		}
+	})
+}
