@@ -56,7 +56,7 @@ func TestSealOpenRoundTrip(t *testing.T) {
 			s, o := newPair(t, tc.id, tc.secretLen)
 			for pnLen := 1; pnLen <= 4; pnLen++ {
 				for _, size := range []int{4, 5, 100, 1400, 65000} {
-					pn := protocol.PacketNumber(1<<40 + size)
+					pn := 1<<40 + protocol.PacketNumber(size)
 					b, payload := shortPacket(pn, pnLen, size)
 					plain := bytes.Clone(b[payload:])
 					b = s.Seal(b, 0, payload, pn, pnLen)
