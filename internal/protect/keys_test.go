@@ -146,7 +146,7 @@ func TestUnknownSuiteAndWrongSecretLength(t *testing.T) {
 
 func TestPacketNumberIsDecodedRelativeToLargest(t *testing.T) {
 	s, o := newPair(t, suiteAES128GCMSHA256, 32)
-	const pn = 0xa82f9b32 // RFC 9000, Appendix A.3
+	const pn protocol.PacketNumber = 0xa82f9b32 // RFC 9000, Appendix A.3
 	b, payload := shortPacket(pn, 2, 20)
 	sealed := s.Seal(b, 0, payload, pn, 2)
 	got, err := o.Open(bytes.Clone(sealed), shortPNOffset, 0xa82f30ea)
