@@ -20,7 +20,7 @@ type pto struct {
 	count  int // expirations since the last progress
 	probes int // packets that are owed
 	space  protocol.PacketNumberSpace
-	base   monotime.Time // of the client's PTO with nothing in flight: the last progress or expiration
+	base   monotime.Time // of the PTO with nothing of the handshake in flight: the last progress or expiration
 }
 
 func (p *pto) onElicitingSent(space protocol.PacketNumberSpace) {
@@ -101,17 +101,24 @@ func (t *Tracker) ptoDeadline() (deadline monotime.Time, first protocol.PacketNu
 			deadline, first = at, space
 		}
 	}
-	if !deadline.IsZero() || t.addressValidatedByPeer() || t.pto.base.IsZero() {
+	if !deadline.IsZero() || t.pto.base.IsZero() || t.addressValidatedByPeer() && !t.handshakeIsStuck() {
 		return deadline, first
 	}
 	// "the client MUST set the PTO timer if the client has not received an acknowledgment for any of
 	// its Handshake packets and the handshake is not confirmed [...], even if there are no packets
 	// in flight. When the PTO fires, the client MUST send a Handshake packet if it has Handshake
 	// keys, otherwise it MUST send an Initial packet". RFC 9002, Section 6.2.2.1.
-	if t.handshake.writeKeys || t.spaces[protocol.SpaceInitial].dropped {
+	client := t.perspective == protocol.PerspectiveClient
+	if client && t.handshake.writeKeys || t.spaces[protocol.SpaceInitial].dropped {
 		first = protocol.SpaceHandshake
 	}
 	return t.pto.base.Add(t.backedOff(t.rtt.PTO(false))), first
+}
+
+// handshakeIsStuck reports whether what was lost of the handshake may wait for ever: the window is full of 0-RTT or 1-RTT
+// packets, for which there is no PTO yet and which the peer perhaps cannot read.
+func (t *Tracker) handshakeIsStuck() bool {
+	return !t.handshake.confirmed && t.spaces[protocol.SpaceAppData].eliciting > 0 && t.inFlight+t.mtu > t.controller.Window()
 }
 
 func (t *Tracker) backedOff(d time.Duration) time.Duration { return d << min(t.pto.count, maxBackoff) }

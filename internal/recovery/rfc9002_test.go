@@ -532,6 +532,38 @@ func TestClientAntiDeadlockEnds(t *testing.T) {
 	s.wantDeadline(none)
 }
 
+// All of the handshake that was in flight is lost or acknowledged, and 1-RTT packets, for which there is no PTO before
+// the confirmation, leave no room in the window to repeat what was lost. Both sides probe then.
+func TestPTOOfStuckHandshake(t *testing.T) {
+	for name, options := range map[string][]func(*Params){"server": nil, "client": {asClient}} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, options...)
+			s.tr.SetHandshakeKeys()
+			s.tr.DropSpace(s.now, ini)
+			s.tr.SetHandshakeComplete()
+			s.ctrl.window = 10 * testMTU
+			s.send(hs, 4)
+			s.send(app, 10)
+			s.wait(100 * ms)
+			s.ack(hs, 3, 3)
+			s.wait(lossDelay)
+			s.timeout()
+			s.wantLost(1, 2)
+			s.wantMode(ModeAck)
+			s.wantDeadline(100*ms + ptoLong)
+			s.timeout()
+			s.wantProbes(hs, 1)
+			s.wantMode(ModeProbe)
+			s.send(hs, 1)
+			s.wantProbes(hs, 0)
+			// There is none without need.
+			s.ack(hs, 4, 4)
+			s.ctrl.window = 12 * testMTU
+			s.wantDeadline(none)
+		})
+	}
+}
+
 // RFC 9002, Section 6.2.4: "When a PTO timer expires, a sender MUST send at least one ack-eliciting packet
 // in the packet number space as a probe. An endpoint MAY send up to two full-sized datagrams".
 // "All probe packets sent on a PTO MUST be ack-eliciting." T-298
