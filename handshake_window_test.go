@@ -39,3 +39,27 @@ func TestFinishedIsRepeatedAlthoughWindowIsFull(t *testing.T) {
 		}
 	})
 }
+
+// A client that does not know yet that the handshake is confirmed repeats its end, which the server ignores if it has got it. What
+// else is in flight may be nothing that is ever repeated; it probes for it all the same, so that the server answers.
+func TestProbesBeforeConfirmationElicitAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t, protocol.PerspectiveClient)
+		s.config.EnableDatagrams = true
+		s.half()
+		s.peer.SendCryptoAt(handshake, 0, s.peer.TakeCrypto(handshake))
+		s.await()
+		s.pause() // the peer acknowledges 1-RTT packets
+		s.peer.HoldAcks()
+		if err := s.conn.SendDatagram([]byte("not repeated")); err != nil {
+			t.Fatal(err)
+		}
+		s.peer.Timeout = 10 * time.Second
+		for range 3 {
+			s.peer.ExpectPacket(func(r *quictest.Received) bool {
+				_, ping := r.Frames[len(r.Frames)-1].(*wire.PingFrame)
+				return r.Level == oneRTT && ping && !r.First
+			})
+		}
+	})
+}

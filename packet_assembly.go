@@ -110,6 +110,9 @@ func (c *Conn) appendPacket(now monotime.Time, b []byte, limit int, level protoc
 	// RFC 9002, Section 6.2.4: "In addition to sending data in the packet number space for which the timer expired, the sender
 	// SHOULD send ack-eliciting packets from other packet number spaces with in-flight data, coalescing packets if possible."
 	rider := mode == recovery.ModeProbe && probes > 0 && c.out.carriesProbe(probeSpace)
+	// Nothing of what is in flight may be of the kind that is repeated. That of a client makes a server answer that ignores the
+	// probes of the handshake, as it has all of it.
+	probing = probing || rider && level == protocol.Encryption1RTT && c.recovery.HasInFlight(space)
 	frames := (mode == recovery.ModeAny || probing || rider) && c.hasFrames(level)
 	ackDue := hasAcks && c.recovery.AckDue(now, space)
 	if !ackDue && !frames && !probing {

@@ -158,6 +158,11 @@ func (t *Tracker) PacketsInFlight() (n int) {
 	return n
 }
 
+// HasInFlight reports whether ack-eliciting packets of the space wait for their fate.
+func (t *Tracker) HasInFlight(space protocol.PacketNumberSpace) bool {
+	return t.spaces[space].eliciting > 0
+}
+
 // LargestAcked returns the largest packet number that the peer acknowledged, -1 if none.
 func (t *Tracker) LargestAcked(space protocol.PacketNumberSpace) protocol.PacketNumber {
 	return t.spaces[space].largestAcked
