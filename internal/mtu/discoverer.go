@@ -72,6 +72,7 @@ func (d *Discoverer) Search(limit protocol.ByteCount) {
 // NextProbe returns the size of the probe to send now, 0 for none. sentBytes is what was sent so far.
 func (d *Discoverer) NextProbe(now monotime.Time, sentBytes uint64) protocol.ByteCount {
 	if !d.raiseAt.IsZero() && !now.Before(d.raiseAt) {
+		d.raiseAt = 0
 		d.Search(d.limit)
 	}
 	if !d.searching || d.probe.inFlight || d.hole.probing {

@@ -187,6 +187,23 @@ func TestSearchIsRepeated(t *testing.T) {
 	}
 }
 
+// A path that has not changed is searched again, each time with as many probes as for the first time.
+func TestRepeatedSearchEnds(t *testing.T) {
+	for _, mtu := range []protocol.ByteCount{1202, 1400, 1450, 9000, 30_000} {
+		p := newPath(mtu, 1200, protocol.MaxDatagramSize)
+		p.search()
+		first := p.probes
+		for range 3 {
+			p.now += monotime.Time(raiseInterval)
+			p.probes = 0
+			p.search()
+			if p.probes == 0 || p.probes > first {
+				t.Errorf("MTU %d: %d probes, %d at first", mtu, p.probes, first)
+			}
+		}
+	}
+}
+
 // TestForeignProbeResults: what comes late, or of another path, counts for nothing.
 func TestForeignProbeResults(t *testing.T) {
 	p := newPath(9000, 1280, 1452)
