@@ -135,8 +135,12 @@ func (t *Transport) RoundTripOpt(req *http.Request, opt RoundTripOpt) (*http.Res
 		if err == nil {
 			return rsp, nil
 		}
-		if errors.Is(err, quic.Err0RTTRejected) {
+		switch {
+		case errors.Is(err, quic.Err0RTTRejected):
 			t.renew(p)
+		case errors.Is(err, net.ErrClosed):
+			// Streams learn of the end of a connection before its context ends.
+			t.forget(p)
 		}
 		if attempt >= maxAttempts || !mayRepeat(req, f.verdict, reused) {
 			if !f.bodyTaken {
