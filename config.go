@@ -72,8 +72,6 @@ type Config struct {
 	// Tracer returns where a new connection records its events, or nil. It gets the Destination
 	// Connection ID of the client's first packet.
 	Tracer func(ctx context.Context, isClient bool, connID ConnectionID) qlogwriter.Trace
-	// CongestionControl is the congestion control algorithm. The default is CUBIC.
-	CongestionControl CongestionControl
 }
 
 // Clone returns a shallow copy.
@@ -92,9 +90,6 @@ func validateConfig(c *Config) error {
 		if !protocol.IsSupportedVersion(protocol.SupportedVersions, v) {
 			return fmt.Errorf("invalid QUIC version: %s", v)
 		}
-	}
-	if !c.CongestionControl.valid() {
-		return fmt.Errorf("invalid congestion control: %d", int(c.CongestionControl))
 	}
 	clip(&c.MaxIncomingStreams, int64(protocol.MaxStreamCount))
 	clip(&c.MaxIncomingUniStreams, int64(protocol.MaxStreamCount))

@@ -119,28 +119,6 @@ func TestConfigVersions(t *testing.T) {
 	}
 }
 
-func TestConfigCongestionControl(t *testing.T) {
-	for c, want := range map[CongestionControl]string{
-		-1:                "unknown congestion control -1",
-		CongestionCUBIC:   "CUBIC",
-		CongestionNewReno: "NewReno",
-		CongestionBBRv3:   "BBRv3",
-		3:                 "unknown congestion control 3",
-	} {
-		if got := c.String(); got != want {
-			t.Errorf("CongestionControl(%d).String() = %q, want %q", int(c), got, want)
-		}
-		valid := !strings.HasPrefix(want, "unknown")
-		if err := validateConfig(&Config{CongestionControl: c}); (err == nil) != valid {
-			t.Errorf("validateConfig with congestion control %d = %v", int(c), err)
-		}
-	}
-	const want = "invalid congestion control: 3"
-	if err := validateConfig(&Config{CongestionControl: 3}); err == nil || err.Error() != want {
-		t.Errorf("validateConfig = %v, want %s", err, want)
-	}
-}
-
 func TestConfigCloneIsShallow(t *testing.T) {
 	c := nonZeroConfig(t)
 	clone := c.Clone()
@@ -195,8 +173,6 @@ func nonZeroConfig(t *testing.T) *Config {
 		switch f := v.Field(i); f.Kind() {
 		case reflect.Bool:
 			f.SetBool(true)
-		case reflect.Int:
-			f.SetInt(int64(CongestionBBRv3))
 		case reflect.Int64:
 			f.SetInt(int64(1000 + i))
 		case reflect.Uint64, reflect.Uint16:

@@ -30,7 +30,7 @@ func (c *Conn) newRecovery() {
 	c.recovery = recovery.New(recovery.Params{
 		Perspective:      c.perspective,
 		MTU:              c.maxPacketSize,
-		NewController:    c.config.CongestionControl.newController(random),
+		NewController:    c.transport.CongestionControl.newController(random),
 		AddressValidated: c.params.addressValidated,
 		MaxTracked:       protocol.MaxTrackedSentPackets,
 		Skip:             random,

@@ -16,7 +16,7 @@ import (
 func TestFinishedIsRepeatedAlthoughWindowIsFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, protocol.PerspectiveClient)
-		s.config.CongestionControl = quic.CongestionBBRv3
+		s.transport.CongestionControl = quic.CongestionBBRv3
 		s.half()
 		s.peer.HoldAcks()
 		s.peer.SendCryptoAt(handshake, 0, s.peer.TakeCrypto(handshake))

@@ -76,7 +76,7 @@ func (r *soakRun) setUp() {
 	r.s.net.OnSent, r.s.net.OnDelivered = amplification.onSent, amplification.onDelivered
 	client, server, n := netsim.Pair(r.s.seed, r.s.net)
 	r.net = n
-	r.transports = []*quic.Transport{r.newTransport(client), r.newTransport(server)}
+	r.transports = []*quic.Transport{r.newTransport(0, client), r.newTransport(1, server)}
 	if r.s.retry {
 		r.transports[1].VerifySourceAddress = func(net.Addr) bool { return true }
 	}
@@ -88,7 +88,7 @@ func (r *soakRun) setUp() {
 	}
 }
 
-func (r *soakRun) newTransport(pc net.PacketConn) *quic.Transport {
+func (r *soakRun) newTransport(side int, pc net.PacketConn) *quic.Transport {
 	if r.s.sendErrors > 0 {
 		pc = netsim.WithFaults(pc, netsim.WithProbability(r.s.seed, r.s.readErrors, syscall.ECONNREFUSED),
 			netsim.WithProbability(r.s.seed, r.s.sendErrors, syscall.ENOBUFS))
@@ -99,7 +99,7 @@ func (r *soakRun) newTransport(pc net.PacketConn) *quic.Transport {
 	if r.s.dontFrag {
 		pc = wholeConn{pc}
 	}
-	t := &quic.Transport{Conn: pc}
+	t := &quic.Transport{Conn: pc, CongestionControl: r.s.congestion[side]}
 	if r.s.updateAfter > 0 {
 		quic.SetKeyLimits(t, protect.Limits{UpdateAfter: r.s.updateAfter})
 	}
@@ -209,7 +209,7 @@ func (r *soakRun) startWork(side int) {
 	r.do(fmt.Sprintf("side %d sends datagrams", side), func() { r.sendDatagrams(side, c) })
 	r.others.Go(func() { r.receiveDatagrams(side, c) })
 	if side == 0 && r.s.migrateAt > 0 {
-		t := r.newTransport(r.net.Listen(&net.UDPAddr{IP: net.IPv4(192, 0, 2, 2), Port: 2000}))
+		t := r.newTransport(0, r.net.Listen(&net.UDPAddr{IP: net.IPv4(192, 0, 2, 2), Port: 2000}))
 		r.transports = append(r.transports, t)
 		r.do("migration", func() { r.migrate(c, t) })
 	}

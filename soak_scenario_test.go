@@ -24,6 +24,7 @@ type soakScenario struct {
 	lossless    bool
 
 	config      [2]*quic.Config // of the client and the server
+	congestion  [2]quic.CongestionControl
 	dontFrag    bool
 	retry       bool
 	resume      bool    // there was a connection before, of which the client remembers the session for 0-RTT
@@ -226,13 +227,13 @@ func (s *soakScenario) makeConfigs(r *rand.Rand) {
 		s.end.way = endAfterWork
 	}
 	for side := range s.config {
+		s.congestion[side] = pick(r, quic.CongestionCUBIC, quic.CongestionNewReno, quic.CongestionBBRv3)
 		c := &quic.Config{
 			Versions:             versions,
 			HandshakeIdleTimeout: 30 * time.Second,
 			MaxIdleTimeout:       time.Minute,
 			EnableDatagrams:      true,
 			Allow0RTT:            true,
-			CongestionControl:    pick(r, quic.CongestionCUBIC, quic.CongestionNewReno, quic.CongestionBBRv3),
 
 			DisablePathMTUDiscovery:          chance(r, 0.3),
 			EnableStreamResetPartialDelivery: chance(r, 0.5),

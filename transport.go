@@ -45,6 +45,8 @@ type Transport struct {
 	// ConnContext returns the context from which that of an accepted connection is derived. It gets one
 	// that ends with the connection. An error, or no context, refuses the connection.
 	ConnContext func(ctx context.Context, info *ClientInfo) (context.Context, error)
+	// CongestionControl is the congestion control algorithm of the connections. The default is CUBIC.
+	CongestionControl CongestionControl
 	// Tracer records the events of no connection in particular. Close closes it.
 	Tracer qlogwriter.Recorder
 
@@ -93,6 +95,9 @@ func (t *Transport) init() error {
 func (t *Transport) setUp() error {
 	if t.Conn == nil {
 		return errNoConn
+	}
+	if !t.CongestionControl.valid() {
+		return fmt.Errorf("quic: invalid congestion control: %d", int(t.CongestionControl))
 	}
 	if err := t.setUpConnectionIDs(); err != nil {
 		return err

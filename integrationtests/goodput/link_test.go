@@ -90,8 +90,8 @@ func (s scenario) measure(t *testing.T, cc quic.CongestionControl) result {
 	network := netsim.New(seed, serverAddr, s.link.options())
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
-	server := &quic.Transport{Conn: network.Listen(serverAddr)}
-	listener, err := server.Listen(testcert.ServerConfig("goodput"), &quic.Config{CongestionControl: cc})
+	server := &quic.Transport{Conn: network.Listen(serverAddr), CongestionControl: cc}
+	listener, err := server.Listen(testcert.ServerConfig("goodput"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
