@@ -7,8 +7,7 @@ CROSS = linux/amd64 linux/386 linux/arm64 darwin/arm64 windows/amd64 freebsd/amd
 .PHONY: check full fmt vet staticcheck archtest test race cross fuzz soak goodput
 
 # check is for the minutes between two edits.
-check: fmt vet staticcheck archtest
-	$(GO) test -race -short ./...
+check: fmt vet staticcheck archtest race
 
 # full is for the hour before a release.
 full: fmt vet staticcheck test race cross fuzz soak
@@ -30,7 +29,7 @@ test:
 	$(GO) test ./...
 
 race:
-	$(GO) test -race ./...
+	.ci/race
 
 cross:
 	@set -e; for target in $(CROSS); do \

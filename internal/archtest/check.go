@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"fmt"
 	"go/ast"
-	"go/build/constraint"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -75,7 +74,7 @@ func load(fsys fs.FS) (map[string][]*source, error) {
 			return err
 		}
 		if d.IsDir() {
-			return skipDir(name)
+			return skipDir(fsys, name)
 		}
 		if path.Ext(name) != ".go" {
 			return nil
@@ -89,16 +88,22 @@ func load(fsys fs.FS) (map[string][]*source, error) {
 	return packages, err
 }
 
-// skipDir passes over what the go command does not build either.
-func skipDir(name string) error {
+// skipDir passes over what the go command does not build either, other modules among it.
+func skipDir(fsys fs.FS, name string) error {
+	if name == "." {
+		return nil
+	}
 	base := path.Base(name)
-	if name != "." && (strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") || base == "testdata") {
+	if strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_") || base == "testdata" {
+		return fs.SkipDir
+	}
+	if _, err := fs.Stat(fsys, path.Join(name, "go.mod")); err == nil {
 		return fs.SkipDir
 	}
 	return nil
 }
 
-// parse returns nil for generated files and drafts.
+// parse returns nil for generated files.
 func parse(fsys fs.FS, name string) (*source, error) {
 	text, err := fs.ReadFile(fsys, name)
 	if err != nil {
@@ -112,24 +117,8 @@ func parse(fsys fs.FS, name string) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if ast.IsGenerated(s.file) || isDraft(s.file) {
+	if ast.IsGenerated(s.file) {
 		return nil, nil
 	}
 	return s, nil
-}
-
-// isDraft reports whether f builds only with the tag "unfinished".
-func isDraft(f *ast.File) bool {
-	for _, group := range f.Comments {
-		for _, c := range group.List {
-			if c.Pos() > f.Package || !constraint.IsGoBuild(c.Text) {
-				continue
-			}
-			x, err := constraint.Parse(c.Text)
-			if err == nil && !x.Eval(func(tag string) bool { return tag != "unfinished" }) && x.Eval(func(string) bool { return true }) {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -16,7 +16,7 @@ var clockReaders = []string{
 	"internal/handshake/session.go", // crypto/tls reads it too, for the age of tickets
 	"qlogwriter",                    // its Writer stamps events
 	"internal/monotime", "internal/udp", "http3",
-	"testutils/...", "internal/netsim", "internal/quictest", "integrationtests/...", "interop/...", "example/...", "fuzzing/...",
+	"testutils/...", "internal/netsim", "internal/quictest", "integrationtests/...", "interop/...", "example/...", "fuzzing/...", "cmd/...",
 }
 
 // clockFunctions are what only clockReaders call, by import path.

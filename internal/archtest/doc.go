@@ -3,8 +3,8 @@
 // where the clock is read, presence of doc.go, and the grammar of RFC references.
 //
 // Its own tests call it, so that go test ./... fails on a violation. It parses files of all
-// platforms and build tags, except those of the tag "unfinished": a draft is checked once
-// the tag is gone. Each rule is one function with its limits or its table beside it.
+// platforms and build tags, but not of modules within this one. Each rule is one function with
+// its limits or its table beside it.
 //
 // It never looks at types, never changes a file, and no other package imports it.
 package archtest

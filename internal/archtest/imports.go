@@ -65,6 +65,7 @@ var importTable = map[string][]string{
 	"fuzzing/...":          {anything},
 	"interop/...":          {".", "http3", "qlog", "http3/qlog", "qlogwriter", "quicvarint", "interop/...", "golang.org/x/sync"},
 	"example/...":          {".", "http3", "qlog", "http3/qlog", "qlogwriter", "quicvarint"},
+	"cmd/...":              {".", "qlog", "http3/qlog", "qlogwriter", "quicvarint", "cmd/..."},
 }
 
 // testModules may be imported by tests of any package.

@@ -111,14 +111,12 @@ func TestSkippedFiles(t *testing.T) {
 	bad := "package p\n\n// TODO\nvar x int\n"
 	want := func(path string, line string) []string { return []string{path + ":" + line + ": comment with TODO"} }
 	runRows(t, []rowTest{
-		{"a draft", "internal/wire/ack.go", "//go:build unfinished\n\n" + bad, nil},
-		{"a draft for one platform", "internal/wire/ack.go", "//go:build unfinished && linux\n\n" + bad, nil},
 		{"another platform", "internal/wire/ack.go", "//go:build windows\n\n" + bad, want("internal/wire/ack.go", "5")},
 		{"not a platform", "internal/wire/ack.go", "//go:build !linux\n\n" + bad, want("internal/wire/ack.go", "5")},
-		{"what replaces a draft", "internal/wire/ack.go", "//go:build !unfinished\n\n" + bad, want("internal/wire/ack.go", "5")},
 		{"testdata", "internal/wire/testdata/ack.go", bad, nil},
 		{"a hidden directory", "internal/wire/.old/ack.go", bad, nil},
 	})
+	checkFS(t, fstest.MapFS{"other/go.mod": {Data: []byte("module other\n")}, "other/p/ack.go": {Data: []byte(bad)}}, nil)
 	if _, err := Check(fstest.MapFS{"qlog/a.go": {Data: []byte("package")}}); err == nil {
 		t.Error("no error for a file that does not parse")
 	}
