@@ -14,30 +14,30 @@ type TupleEndpointInfo struct {
 }
 
 // endpoint writes an end of a path. A redacted address is a text of the program's own making.
-func (o *object) endpoint(name string, e TupleEndpointInfo, redacted *string) {
-	o.nested(name, func() {
-		switch {
-		case redacted != nil && e.IPv4.IsValid():
-			o.text("address_v4", *redacted)
-		case redacted != nil:
-			o.text("address_v6", *redacted)
-		default:
-			o.optAddress("address_v4", e.IPv4, nil)
-			o.optAddress("address_v6", e.IPv6, nil)
-		}
-	})
+func (o object) endpoint(name string, e TupleEndpointInfo, redacted *string) {
+	o.BeginObject(name)
+	switch {
+	case redacted != nil && e.IPv4.IsValid():
+		o.Text("address_v4", *redacted)
+	case redacted != nil:
+		o.Text("address_v6", *redacted)
+	default:
+		o.optAddress("address_v4", e.IPv4, nil)
+		o.optAddress("address_v6", e.IPv6, nil)
+	}
+	o.EndObject()
 }
 
 // optAddress writes an address, the text that replaces it, or nothing if there is neither.
-func (o *object) optAddress(name string, a netip.AddrPort, redacted *string) {
+func (o object) optAddress(name string, a netip.AddrPort, redacted *string) {
 	switch {
 	case redacted != nil:
-		o.text(name, *redacted)
+		o.Text(name, *redacted)
 	case a.IsValid():
-		o.nested(name, func() {
-			o.text("ip", a.Addr().String())
-			o.int("port", int64(a.Port()))
-		})
+		o.BeginObject(name)
+		o.Text("ip", a.Addr().String())
+		o.Int("port", int64(a.Port()))
+		o.EndObject()
 	}
 }
 
@@ -58,7 +58,7 @@ func (e StartedConnection) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o := begin(enc)
 	o.endpoint("local", e.Local, e.RedactedLocal)
 	o.endpoint("remote", e.Remote, e.RedactedRemote)
-	return o.end()
+	return o.End()
 }
 
 // TupleAssigned is the event tuple_assigned: a path got a name.
@@ -77,10 +77,10 @@ func (TupleAssigned) Name() string { return "transport:tuple_assigned" }
 // Encode implements qlogwriter.Event.
 func (e TupleAssigned) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o := begin(enc)
-	o.text("tuple_id", e.TupleID)
+	o.Text("tuple_id", e.TupleID)
 	o.endpoint("tuple_local", e.Local, e.RedactedLocal)
 	o.endpoint("tuple_remote", e.Remote, e.RedactedRemote)
-	return o.end()
+	return o.End()
 }
 
 // ConnectionClosed is the event connection_closed. At most one of the two errors is set.
@@ -109,7 +109,7 @@ func (ConnectionClosed) Name() string { return "transport:connection_closed" }
 // Encode implements qlogwriter.Event.
 func (e ConnectionClosed) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o := begin(enc)
-	o.text("initiator", string(e.Initiator))
+	o.Text("initiator", string(e.Initiator))
 	if e.ConnectionError != nil {
 		o.transportError("connection_error", *e.ConnectionError)
 	}
@@ -117,10 +117,10 @@ func (e ConnectionClosed) Encode(enc *jsontext.Encoder, _ time.Time) error {
 		o.applicationError("application_error", *e.ApplicationError)
 	}
 	if e.ConnectionError != nil || e.ApplicationError != nil {
-		o.text("reason", e.Reason)
+		o.Text("reason", e.Reason)
 	}
 	o.optText("trigger", string(e.Trigger))
-	return o.end()
+	return o.End()
 }
 
 // ConnectionStateUpdated is the event connection_state_updated.
@@ -146,8 +146,8 @@ func (ConnectionStateUpdated) Name() string { return "quic:connection_state_upda
 // Encode implements qlogwriter.Event.
 func (e ConnectionStateUpdated) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o := begin(enc)
-	o.text("new", string(e.State))
-	return o.end()
+	o.Text("new", string(e.State))
+	return o.End()
 }
 
 // VersionInformation is the event version_information.
@@ -169,8 +169,8 @@ func (e VersionInformation) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	if len(e.ServerVersions) > 0 {
 		o.versions("server_versions", e.ServerVersions)
 	}
-	o.text("chosen_version", versionName(e.ChosenVersion))
-	return o.end()
+	o.Text("chosen_version", versionName(e.ChosenVersion))
+	return o.End()
 }
 
 // ALPNInformation is the event alpn_information.
@@ -184,8 +184,10 @@ func (ALPNInformation) Name() string { return "transport:alpn_information" }
 // Encode implements qlogwriter.Event.
 func (e ALPNInformation) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o := begin(enc)
-	o.nested("chosen_alpn", func() { o.text("string_value", e.ChosenALPN) })
-	return o.end()
+	o.BeginObject("chosen_alpn")
+	o.Text("string_value", e.ChosenALPN)
+	o.EndObject()
+	return o.End()
 }
 
 // DatagramDropped is the event datagram_dropped, for a UDP datagram or a DATAGRAM frame.
@@ -204,7 +206,7 @@ func (e DatagramDropped) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o.optText("direction", string(e.Direction))
 	o.raw(e.Raw)
 	o.optText("trigger", e.Trigger)
-	return o.end()
+	return o.End()
 }
 
 // A DebugEvent carries a text.
@@ -224,6 +226,6 @@ func (e DebugEvent) Name() string {
 // Encode implements qlogwriter.Event.
 func (e DebugEvent) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o := begin(enc)
-	o.text("message", e.Message)
-	return o.end()
+	o.Text("message", e.Message)
+	return o.End()
 }

@@ -80,20 +80,26 @@ type Frame struct {
 // Encode writes the frame as a JSON object. It panics if Frame is something else.
 func (f Frame) Encode(enc *jsontext.Encoder) error {
 	o := begin(enc)
-	switch f := f.Frame.(type) {
+	o.frame(f.Frame)
+	return o.End()
+}
+
+// frame writes the members of a frame.
+func (o object) frame(f any) {
+	switch f := f.(type) {
 	case *PingFrame:
 		o.frameType("ping")
 	case *AckFrame:
 		o.ackFrame(f)
 	case *CryptoFrame:
 		o.frameType("crypto")
-		o.int("offset", f.Offset)
-		o.int("length", f.Length)
+		o.Int("offset", f.Offset)
+		o.Int("length", f.Length)
 	case *StreamFrame:
 		o.streamFrame(f)
 	case *DatagramFrame:
 		o.frameType("datagram")
-		o.int("length", f.Length)
+		o.Int("length", f.Length)
 	case *ConnectionCloseFrame:
 		o.connectionCloseFrame(f)
 	case *HandshakeDoneFrame:
@@ -103,62 +109,61 @@ func (f Frame) Encode(enc *jsontext.Encoder) error {
 		o.tokenObject(f.Token)
 	case *NewConnectionIDFrame:
 		o.frameType("new_connection_id")
-		o.uint("sequence_number", f.SequenceNumber)
-		o.uint("retire_prior_to", f.RetirePriorTo)
+		o.Uint("sequence_number", f.SequenceNumber)
+		o.Uint("retire_prior_to", f.RetirePriorTo)
 		o.connectionID("connection_id", f.ConnectionID)
-		o.bytes("stateless_reset_token", f.StatelessResetToken[:])
+		o.Hex("stateless_reset_token", f.StatelessResetToken[:])
 	case *RetireConnectionIDFrame:
 		o.frameType("retire_connection_id")
-		o.uint("sequence_number", f.SequenceNumber)
+		o.Uint("sequence_number", f.SequenceNumber)
 	case *PathChallengeFrame:
 		o.frameType("path_challenge")
-		o.bytes("data", f.Data[:])
+		o.Hex("data", f.Data[:])
 	case *PathResponseFrame:
 		o.frameType("path_response")
-		o.bytes("data", f.Data[:])
+		o.Hex("data", f.Data[:])
 	default:
 		o.rareFrame(f)
 	}
-	return o.end()
 }
 
 // rareFrame writes the frames of flow control, the ends of streams and extensions.
-func (o *object) rareFrame(f any) {
+func (o object) rareFrame(f any) {
 	switch f := f.(type) {
 	case *ResetStreamFrame:
 		o.resetStreamFrame(f)
 	case *StopSendingFrame:
 		o.frameType("stop_sending")
-		o.int("stream_id", int64(f.StreamID))
-		o.uint("error_code", uint64(f.ErrorCode))
+		o.Int("stream_id", int64(f.StreamID))
+		o.Uint("error_code", uint64(f.ErrorCode))
 	case *MaxDataFrame:
 		o.frameType("max_data")
-		o.int("maximum", int64(f.MaximumData))
+		o.Int("maximum", int64(f.MaximumData))
 	case *MaxStreamDataFrame:
 		o.frameType("max_stream_data")
-		o.int("stream_id", int64(f.StreamID))
-		o.int("maximum", int64(f.MaximumStreamData))
+		o.Int("stream_id", int64(f.StreamID))
+		o.Int("maximum", int64(f.MaximumStreamData))
 	case *MaxStreamsFrame:
 		o.frameType("max_streams")
-		o.text("stream_type", streamTypeName(f.Type))
-		o.int("maximum", int64(f.MaxStreamNum))
+		o.Text("stream_type", streamTypeName(f.Type))
+		o.Int("maximum", int64(f.MaxStreamNum))
 	case *DataBlockedFrame:
 		o.frameType("data_blocked")
-		o.int("limit", int64(f.MaximumData))
+		o.Int("limit", int64(f.MaximumData))
 	case *StreamDataBlockedFrame:
 		o.frameType("stream_data_blocked")
-		o.int("stream_id", int64(f.StreamID))
-		o.int("limit", int64(f.MaximumStreamData))
+		o.Int("stream_id", int64(f.StreamID))
+		o.Int("limit", int64(f.MaximumStreamData))
 	case *StreamsBlockedFrame:
 		o.frameType("streams_blocked")
-		o.text("stream_type", streamTypeName(f.Type))
-		o.int("limit", int64(f.StreamLimit))
+		o.Text("stream_type", streamTypeName(f.Type))
+		o.Int("limit", int64(f.StreamLimit))
 	case *AckFrequencyFrame:
 		o.frameType("ack_frequency")
-		o.uint("sequence_number", f.SequenceNumber)
-		o.uint("ack_eliciting_threshold", f.AckElicitingThreshold)
-		o.ms("request_max_ack_delay", f.RequestMaxAckDelay)
-		o.int("reordering_threshold", int64(f.ReorderingThreshold))
+		o.Uint("sequence_number", f.SequenceNumber)
+		o.Uint("ack_eliciting_threshold", f.AckElicitingThreshold)
+		o.Milliseconds("request_max_ack_delay", f.RequestMaxAckDelay)
+		o.Int("reordering_threshold", int64(f.ReorderingThreshold))
 	case *ImmediateAckFrame:
 		o.frameType("immediate_ack")
 	default:
@@ -166,7 +171,7 @@ func (o *object) rareFrame(f any) {
 	}
 }
 
-func (o *object) frameType(name string) { o.text("frame_type", name) }
+func (o object) frameType(name string) { o.Text("frame_type", name) }
 
 func streamTypeName(t protocol.StreamType) string {
 	if t == protocol.StreamTypeBidi {
@@ -175,88 +180,90 @@ func streamTypeName(t protocol.StreamType) string {
 	return "unidirectional"
 }
 
-func (o *object) ackFrame(f *AckFrame) {
+func (o object) ackFrame(f *AckFrame) {
 	o.frameType("ack")
-	o.optMS("ack_delay", f.DelayTime)
-	o.list("acked_ranges", func() {
-		for _, r := range f.AckRanges {
-			o.token(jsontext.BeginArray)
-			o.token(jsontext.Int(int64(r.Smallest)))
-			if r.Largest != r.Smallest {
-				o.token(jsontext.Int(int64(r.Largest)))
-			}
-			o.token(jsontext.EndArray)
+	o.optMilliseconds("ack_delay", f.DelayTime)
+	o.BeginArray("acked_ranges")
+	for _, r := range f.AckRanges {
+		o.BeginArray("")
+		o.Int("", int64(r.Smallest))
+		if r.Largest != r.Smallest {
+			o.Int("", int64(r.Largest))
 		}
-	})
+		o.EndArray()
+	}
+	o.EndArray()
 	if f.ECT0|f.ECT1|f.ECNCE != 0 {
-		o.uint("ect0", f.ECT0)
-		o.uint("ect1", f.ECT1)
-		o.uint("ce", f.ECNCE)
+		o.Uint("ect0", f.ECT0)
+		o.Uint("ect1", f.ECT1)
+		o.Uint("ce", f.ECNCE)
 	}
 }
 
-func (o *object) streamFrame(f *StreamFrame) {
+func (o object) streamFrame(f *StreamFrame) {
 	o.frameType("stream")
-	o.int("stream_id", int64(f.StreamID))
-	o.int("offset", f.Offset)
-	o.int("length", f.Length)
-	o.optFlag("fin", f.Fin)
+	o.Int("stream_id", int64(f.StreamID))
+	o.Int("offset", f.Offset)
+	o.Int("length", f.Length)
+	o.optBool("fin", f.Fin)
 }
 
-func (o *object) resetStreamFrame(f *ResetStreamFrame) {
+func (o object) resetStreamFrame(f *ResetStreamFrame) {
 	name := "reset_stream"
 	if f.ReliableSize > 0 {
 		name = "reset_stream_at"
 	}
 	o.frameType(name)
-	o.int("stream_id", int64(f.StreamID))
-	o.uint("error_code", uint64(f.ErrorCode))
-	o.int("final_size", int64(f.FinalSize))
+	o.Int("stream_id", int64(f.StreamID))
+	o.Uint("error_code", uint64(f.ErrorCode))
+	o.Int("final_size", int64(f.FinalSize))
 	o.optInt("reliable_size", int64(f.ReliableSize))
 }
 
-func (o *object) connectionCloseFrame(f *ConnectionCloseFrame) {
+func (o object) connectionCloseFrame(f *ConnectionCloseFrame) {
 	o.frameType("connection_close")
 	if f.IsApplicationError {
-		o.text("error_space", "application")
+		o.Text("error_space", "application")
 		o.applicationError("error", ApplicationErrorCode(f.ErrorCode))
-		o.text("reason", f.ReasonPhrase)
+		o.Text("reason", f.ReasonPhrase)
 		return
 	}
-	o.text("error_space", "transport")
+	o.Text("error_space", "transport")
 	o.transportError("error", TransportErrorCode(f.ErrorCode))
-	o.text("reason", f.ReasonPhrase)
+	o.Text("reason", f.ReasonPhrase)
 	if f.FrameType == 0 {
 		return
 	}
 	name := wire.FrameType(f.FrameType).String()
 	if strings.HasPrefix(name, "unknown") {
-		o.uint("trigger_frame_type", f.FrameType)
+		o.Uint("trigger_frame_type", f.FrameType)
 		return
 	}
-	o.text("trigger_frame_type", strings.ToLower(name))
+	o.Text("trigger_frame_type", strings.ToLower(name))
 }
 
 // tokenObject writes a token of address validation.
-func (o *object) tokenObject(token []byte) {
-	o.nested("token", func() {
-		o.nested("raw", func() { o.bytes("data", token) })
-	})
+func (o object) tokenObject(token []byte) {
+	o.BeginObject("token")
+	o.BeginObject("raw")
+	o.Hex("data", token)
+	o.EndObject()
+	o.EndObject()
 }
 
 // applicationError writes an error code whose meaning only the application knows.
-func (o *object) applicationError(name string, code ApplicationErrorCode) {
-	o.text(name, "unknown")
-	o.uint("error_code", uint64(code))
+func (o object) applicationError(name string, code ApplicationErrorCode) {
+	o.Text(name, "unknown")
+	o.Uint("error_code", uint64(code))
 }
 
 // transportError writes the name of an error code; one without a name also as a number.
-func (o *object) transportError(name string, code qerr.TransportErrorCode) {
+func (o object) transportError(name string, code qerr.TransportErrorCode) {
 	s := code.String()
 	if strings.HasPrefix(s, "unknown") {
-		o.text(name, "unknown")
-		o.uint("error_code", uint64(code))
+		o.Text(name, "unknown")
+		o.Uint("error_code", uint64(code))
 		return
 	}
-	o.text(name, strings.ReplaceAll(strings.ToLower(s), " ", "_"))
+	o.Text(name, strings.ReplaceAll(strings.ToLower(s), " ", "_"))
 }

@@ -23,58 +23,58 @@ type Token struct {
 	Raw []byte
 }
 
-func (o *object) header(h *PacketHeader) {
-	o.nested("header", func() {
-		typ := h.PacketType
-		if typ == "" {
-			typ = PacketTypeUnknown
-		}
-		o.text("packet_type", string(typ))
-		if typ.hasNumber() && h.PacketNumber >= 0 {
-			o.int("packet_number", int64(h.PacketNumber))
-		}
-		if h.Version != 0 {
-			o.text("version", versionName(h.Version))
-		}
-		// RFC 9000, Section 17.3: a short header has no Source Connection ID.
-		if typ != PacketType1RTT {
-			o.optConnectionID("scid", h.SrcConnectionID)
-		}
-		o.optConnectionID("dcid", h.DestConnectionID)
-		if h.KeyPhaseBit != 0 {
-			o.flag("key_phase_bit", h.KeyPhaseBit == KeyPhaseOne)
-		}
-		if h.Token != nil {
-			o.tokenObject(h.Token.Raw)
-		}
-	})
+func (o object) header(h *PacketHeader) {
+	o.BeginObject("header")
+	typ := h.PacketType
+	if typ == "" {
+		typ = PacketTypeUnknown
+	}
+	o.Text("packet_type", string(typ))
+	if typ.hasNumber() && h.PacketNumber >= 0 {
+		o.Int("packet_number", int64(h.PacketNumber))
+	}
+	if h.Version != 0 {
+		o.Text("version", versionName(h.Version))
+	}
+	// RFC 9000, Section 17.3: a short header has no Source Connection ID.
+	if typ != PacketType1RTT {
+		o.optConnectionID("scid", h.SrcConnectionID)
+	}
+	o.optConnectionID("dcid", h.DestConnectionID)
+	if h.KeyPhaseBit != 0 {
+		o.Bool("key_phase_bit", h.KeyPhaseBit == KeyPhaseOne)
+	}
+	if h.Token != nil {
+		o.tokenObject(h.Token.Raw)
+	}
+	o.EndObject()
 }
 
 func versionName(v Version) string { return strconv.FormatUint(uint64(v), 16) }
 
-func (o *object) versions(name string, versions []Version) {
-	o.list(name, func() {
-		for _, v := range versions {
-			o.token(jsontext.String(versionName(v)))
-		}
-	})
+func (o object) versions(name string, versions []Version) {
+	o.BeginArray(name)
+	for _, v := range versions {
+		o.Text("", versionName(v))
+	}
+	o.EndArray()
 }
 
-func (o *object) optChecksum(c DatagramPayloadChecksum) {
+func (o object) optChecksum(c DatagramPayloadChecksum) {
 	o.optInt("datagram_payload_checksum", int64(c))
 }
 
-func (o *object) optFrames(frames []Frame) {
+func (o object) optFrames(frames []Frame) {
 	if len(frames) == 0 {
 		return
 	}
-	o.list("frames", func() {
-		for _, f := range frames {
-			if o.err == nil {
-				o.err = f.Encode(o.enc)
-			}
-		}
-	})
+	o.BeginArray("frames")
+	for _, f := range frames {
+		o.BeginObject("")
+		o.frame(f.Frame)
+		o.EndObject()
+	}
+	o.EndArray()
 }
 
 // PacketSent is the event packet_sent.
@@ -102,9 +102,9 @@ func (e PacketSent) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o.optFrames(e.Frames)
 	o.optText("ecn", string(e.ECN))
 	o.optText("trigger", e.Trigger)
-	o.optFlag("is_mtu_probe_packet", e.IsMTUProbePacket)
+	o.optBool("is_mtu_probe_packet", e.IsMTUProbePacket)
 	o.optText("tuple", e.Tuple)
-	return o.end()
+	return o.End()
 }
 
 // PacketReceived is the event packet_received.
@@ -131,7 +131,7 @@ func (e PacketReceived) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o.optText("ecn", string(e.ECN))
 	o.optText("trigger", e.Trigger)
 	o.optText("tuple", e.Tuple)
-	return o.end()
+	return o.End()
 }
 
 // PacketBuffered is the event packet_buffered: the keys of a received packet are not there yet.
@@ -150,8 +150,8 @@ func (e PacketBuffered) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o.header(&e.Header)
 	o.raw(e.Raw)
 	o.optChecksum(e.DatagramPayloadChecksum)
-	o.text("trigger", "keys_unavailable")
-	return o.end()
+	o.Text("trigger", "keys_unavailable")
+	return o.End()
 }
 
 // PacketDropped is the event packet_dropped.
@@ -210,11 +210,13 @@ func (e PacketDropped) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o.raw(e.Raw)
 	o.optChecksum(e.DatagramPayloadChecksum)
 	trigger := e.Trigger.trigger()
-	o.text("trigger", trigger)
+	o.Text("trigger", trigger)
 	if trigger != string(e.Trigger) {
-		o.nested("details", func() { o.text("reason", string(e.Trigger)) })
+		o.BeginObject("details")
+		o.Text("reason", string(e.Trigger))
+		o.EndObject()
 	}
-	return o.end()
+	return o.End()
 }
 
 // A PacketHeaderVersionNegotiation is the header of a Version Negotiation packet.
@@ -253,11 +255,11 @@ func (e VersionNegotiationReceived) Encode(enc *jsontext.Encoder, _ time.Time) e
 
 func encodeVersionNegotiation(enc *jsontext.Encoder, h PacketHeaderVersionNegotiation, versions []Version) error {
 	o := begin(enc)
-	o.nested("header", func() {
-		o.text("packet_type", string(PacketTypeVersionNegotiation))
-		o.bytes("scid", h.SrcConnectionID)
-		o.bytes("dcid", h.DestConnectionID)
-	})
+	o.BeginObject("header")
+	o.Text("packet_type", string(PacketTypeVersionNegotiation))
+	o.Hex("scid", h.SrcConnectionID)
+	o.Hex("dcid", h.DestConnectionID)
+	o.EndObject()
 	o.versions("supported_versions", versions)
-	return o.end()
+	return o.End()
 }

@@ -51,31 +51,31 @@ func (ParametersSet) Name() string { return "transport:parameters_set" }
 // Encode implements qlogwriter.Event.
 func (e ParametersSet) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o := begin(enc)
-	o.text("initiator", string(e.Initiator))
+	o.Text("initiator", string(e.Initiator))
 	if e.SentBy == protocol.PerspectiveServer {
 		o.connectionID("original_destination_connection_id", e.OriginalDestinationConnectionID)
 		if e.StatelessResetToken != nil {
-			o.bytes("stateless_reset_token", e.StatelessResetToken[:])
+			o.Hex("stateless_reset_token", e.StatelessResetToken[:])
 		}
 		o.optConnectionID("retry_source_connection_id", e.RetrySourceConnectionID)
 	}
 	o.connectionID("initial_source_connection_id", e.InitialSourceConnectionID)
-	o.flag("disable_active_migration", e.DisableActiveMigration)
+	o.Bool("disable_active_migration", e.DisableActiveMigration)
 	o.optInt("max_idle_timeout", e.MaxIdleTimeout.Milliseconds())
 	o.optInt("max_udp_payload_size", int64(e.MaxUDPPayloadSize))
-	o.int("ack_delay_exponent", int64(e.AckDelayExponent))
+	o.Int("ack_delay_exponent", int64(e.AckDelayExponent))
 	o.optInt("max_ack_delay", e.MaxAckDelay.Milliseconds())
 	o.limits(e.limits())
 	if p := e.PreferredAddress; p != nil {
-		o.nested("preferred_address", func() {
-			o.optAddress("address_v4", p.IPv4, p.RedactedIPv4)
-			o.optAddress("address_v6", p.IPv6, p.RedactedIPv6)
-			o.connectionID("connection_id", p.ConnectionID)
-			o.bytes("stateless_reset_token", p.StatelessResetToken[:])
-		})
+		o.BeginObject("preferred_address")
+		o.optAddress("address_v4", p.IPv4, p.RedactedIPv4)
+		o.optAddress("address_v6", p.IPv6, p.RedactedIPv6)
+		o.connectionID("connection_id", p.ConnectionID)
+		o.Hex("stateless_reset_token", p.StatelessResetToken[:])
+		o.EndObject()
 	}
 	o.extensions(e.MaxDatagramFrameSize, e.EnableResetStreamAt)
-	return o.end()
+	return o.End()
 }
 
 // limits returns what a client remembers of a server's parameters.
@@ -113,10 +113,10 @@ func (e ParametersRestored) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o := begin(enc)
 	o.limits(&e)
 	o.extensions(e.MaxDatagramFrameSize, e.EnableResetStreamAt)
-	return o.end()
+	return o.End()
 }
 
-func (o *object) limits(p *ParametersRestored) {
+func (o object) limits(p *ParametersRestored) {
 	o.optInt("active_connection_id_limit", int64(p.ActiveConnectionIDLimit))
 	o.optInt("initial_max_data", int64(p.InitialMaxData))
 	o.optInt("initial_max_stream_data_bidi_local", int64(p.InitialMaxStreamDataBidiLocal))
@@ -126,9 +126,9 @@ func (o *object) limits(p *ParametersRestored) {
 	o.optInt("initial_max_streams_uni", p.InitialMaxStreamsUni)
 }
 
-func (o *object) extensions(maxDatagramFrameSize protocol.ByteCount, resetStreamAt bool) {
+func (o object) extensions(maxDatagramFrameSize protocol.ByteCount, resetStreamAt bool) {
 	if maxDatagramFrameSize >= 0 {
-		o.int("max_datagram_frame_size", int64(maxDatagramFrameSize))
+		o.Int("max_datagram_frame_size", int64(maxDatagramFrameSize))
 	}
-	o.optFlag("reset_stream_at", resetStreamAt)
+	o.optBool("reset_stream_at", resetStreamAt)
 }

@@ -25,15 +25,15 @@ func (RecoveryParametersSet) Name() string { return "quic:recovery_parameters_se
 func (e RecoveryParametersSet) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o := begin(enc)
 	if e.PacketThresholdDisabled {
-		o.text("reordering_threshold", "disabled")
+		o.Text("reordering_threshold", "disabled")
 	} else {
-		o.int("reordering_threshold", int64(e.ReorderingThreshold))
+		o.Int("reordering_threshold", int64(e.ReorderingThreshold))
 	}
-	o.member("time_threshold", jsontext.Float(e.TimeThreshold))
-	o.ms("timer_granularity", e.TimerGranularity)
+	o.Float("time_threshold", e.TimeThreshold)
+	o.Milliseconds("timer_granularity", e.TimerGranularity)
 	o.optInt("initial_congestion_window", int64(e.InitialCongestionWindow))
-	o.optMS("initial_rtt", e.InitialRTT)
-	return o.end()
+	o.optMilliseconds("initial_rtt", e.InitialRTT)
+	return o.End()
 }
 
 // MetricsUpdated is the event metrics_updated. RTTs of zero are left out.
@@ -53,14 +53,14 @@ func (MetricsUpdated) Name() string { return "recovery:metrics_updated" }
 // Encode implements qlogwriter.Event.
 func (e MetricsUpdated) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o := begin(enc)
-	o.optMS("min_rtt", e.MinRTT)
-	o.optMS("smoothed_rtt", e.SmoothedRTT)
-	o.optMS("latest_rtt", e.LatestRTT)
-	o.optMS("rtt_variance", e.RTTVariance)
-	o.uint("congestion_window", uint64(e.CongestionWindow))
-	o.uint("bytes_in_flight", uint64(e.BytesInFlight))
-	o.uint("packets_in_flight", uint64(e.PacketsInFlight))
-	return o.end()
+	o.optMilliseconds("min_rtt", e.MinRTT)
+	o.optMilliseconds("smoothed_rtt", e.SmoothedRTT)
+	o.optMilliseconds("latest_rtt", e.LatestRTT)
+	o.optMilliseconds("rtt_variance", e.RTTVariance)
+	o.Uint("congestion_window", uint64(e.CongestionWindow))
+	o.Uint("bytes_in_flight", uint64(e.BytesInFlight))
+	o.Uint("packets_in_flight", uint64(e.PacketsInFlight))
+	return o.End()
 }
 
 // PTOCountUpdated is an event metrics_updated: how many Probe Timeouts have expired in a row.
@@ -74,8 +74,8 @@ func (PTOCountUpdated) Name() string { return MetricsUpdated{}.Name() }
 // Encode implements qlogwriter.Event.
 func (e PTOCountUpdated) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o := begin(enc)
-	o.uint("pto_count", uint64(e.PTOCount))
-	return o.end()
+	o.Uint("pto_count", uint64(e.PTOCount))
+	return o.End()
 }
 
 // MTUUpdated is the event mtu_updated. Done says that the search is over.
@@ -90,9 +90,9 @@ func (MTUUpdated) Name() string { return "recovery:mtu_updated" }
 // Encode implements qlogwriter.Event.
 func (e MTUUpdated) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o := begin(enc)
-	o.int("new", int64(e.Value))
-	o.flag("done", e.Done)
-	return o.end()
+	o.Int("new", int64(e.Value))
+	o.Bool("done", e.Done)
+	return o.End()
 }
 
 // PacketLost is the event packet_lost.
@@ -118,9 +118,9 @@ func (PacketLost) Name() string { return "recovery:packet_lost" }
 func (e PacketLost) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o := begin(enc)
 	o.header(&e.Header)
-	o.optFlag("is_mtu_probe_packet", e.IsMTUProbePacket)
-	o.text("trigger", string(e.Trigger))
-	return o.end()
+	o.optBool("is_mtu_probe_packet", e.IsMTUProbePacket)
+	o.Text("trigger", string(e.Trigger))
+	return o.End()
 }
 
 // SpuriousLoss is the event spurious_loss: a packet that was declared lost has been acknowledged.
@@ -137,11 +137,11 @@ func (SpuriousLoss) Name() string { return "recovery:spurious_loss" }
 // Encode implements qlogwriter.Event.
 func (e SpuriousLoss) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o := begin(enc)
-	o.text("packet_number_space", e.EncryptionLevel.spaceName())
-	o.int("packet_number", int64(e.PacketNumber))
-	o.uint("reordering_packets", e.PacketReordering)
-	o.ms("reordering_time", e.TimeReordering)
-	return o.end()
+	o.Text("packet_number_space", e.EncryptionLevel.spaceName())
+	o.Int("packet_number", int64(e.PacketNumber))
+	o.Uint("reordering_packets", e.PacketReordering)
+	o.Milliseconds("reordering_time", e.TimeReordering)
+	return o.End()
 }
 
 // TimerUpdated is the event loss_timer_updated.
@@ -178,15 +178,15 @@ func (TimerUpdated) Name() string { return "recovery:loss_timer_updated" }
 // Encode implements qlogwriter.Event.
 func (e TimerUpdated) Encode(enc *jsontext.Encoder, now time.Time) error {
 	o := begin(enc)
-	o.text("event_type", string(e.Type))
+	o.Text("event_type", string(e.Type))
 	o.optText("timer_type", string(e.TimerType))
 	if e.EncLevel != 0 {
-		o.text("packet_number_space", e.EncLevel.spaceName())
+		o.Text("packet_number_space", e.EncLevel.spaceName())
 	}
 	if e.Type == TimerEventTypeSet {
-		o.ms("delta", e.Time.Sub(now))
+		o.Milliseconds("delta", e.Time.Sub(now))
 	}
-	return o.end()
+	return o.End()
 }
 
 // CongestionStateUpdated is the event congestion_state_updated.
@@ -214,8 +214,8 @@ func (CongestionStateUpdated) Name() string { return "recovery:congestion_state_
 // Encode implements qlogwriter.Event.
 func (e CongestionStateUpdated) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o := begin(enc)
-	o.text("new", e.State.String())
-	return o.end()
+	o.Text("new", e.State.String())
+	return o.End()
 }
 
 // ECNStateUpdated is the event ecn_state_updated.
@@ -241,7 +241,7 @@ func (ECNStateUpdated) Name() string { return "recovery:ecn_state_updated" }
 // Encode implements qlogwriter.Event.
 func (e ECNStateUpdated) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o := begin(enc)
-	o.text("new", string(e.State))
+	o.Text("new", string(e.State))
 	o.optText("trigger", e.Trigger)
-	return o.end()
+	return o.End()
 }

@@ -47,12 +47,12 @@ func (KeyUpdated) Name() string { return "security:key_updated" }
 // Encode implements qlogwriter.Event.
 func (e KeyUpdated) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o := begin(enc)
-	o.text("trigger", string(e.Trigger))
-	o.text("key_type", string(e.KeyType))
+	o.Text("trigger", string(e.Trigger))
+	o.Text("key_type", string(e.KeyType))
 	if e.KeyType.is1RTT() {
-		o.uint("key_phase", uint64(e.KeyPhase))
+		o.Uint("key_phase", uint64(e.KeyPhase))
 	}
-	return o.end()
+	return o.End()
 }
 
 // KeyDiscarded is the event key_discarded.
@@ -68,11 +68,11 @@ func (KeyDiscarded) Name() string { return "security:key_discarded" }
 func (e KeyDiscarded) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o := begin(enc)
 	if !e.KeyType.is1RTT() {
-		o.text("trigger", "tls")
+		o.Text("trigger", "tls")
 	}
-	o.text("key_type", string(e.KeyType))
+	o.Text("key_type", string(e.KeyType))
 	if e.KeyType.is1RTT() {
-		o.uint("key_phase", uint64(e.KeyPhase))
+		o.Uint("key_phase", uint64(e.KeyPhase))
 	}
-	return o.end()
+	return o.End()
 }

@@ -20,11 +20,11 @@ func (StreamStateUpdated) Name() string { return "quic:stream_state_updated" }
 // Encode implements qlogwriter.Event.
 func (e StreamStateUpdated) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o := begin(enc)
-	o.int("stream_id", int64(e.StreamID))
-	o.text("stream_type", streamTypeName(e.StreamID.Type()))
-	o.text("new", e.State)
+	o.Int("stream_id", int64(e.StreamID))
+	o.Text("stream_type", streamTypeName(e.StreamID.Type()))
+	o.Text("new", e.State)
 	o.optText("stream_side", string(e.Side))
-	return o.end()
+	return o.End()
 }
 
 // StreamPriorityUpdated is the event priority_updated: a stream got another priority (RFC 9218).
@@ -40,11 +40,11 @@ func (StreamPriorityUpdated) Name() string { return "transport:priority_updated"
 // Encode implements qlogwriter.Event.
 func (e StreamPriorityUpdated) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o := begin(enc)
-	o.int("stream_id", int64(e.StreamID))
+	o.Int("stream_id", int64(e.StreamID))
 	priority := fmt.Sprintf("u=%d", e.Urgency)
 	if e.Incremental {
 		priority += ", i"
 	}
-	o.text("new", priority)
-	return o.end()
+	o.Text("new", priority)
+	return o.End()
 }

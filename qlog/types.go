@@ -228,13 +228,13 @@ type RawInfo struct {
 	PayloadLength int // without header and authentication tag
 }
 
-func (o *object) raw(r RawInfo) {
-	o.nested("raw", func() {
-		if r.Length != OmitLength {
-			o.int("length", int64(r.Length))
-		}
-		if r.PayloadLength != OmitLength {
-			o.int("payload_length", int64(r.PayloadLength))
-		}
-	})
+func (o object) raw(r RawInfo) {
+	o.BeginObject("raw")
+	if r.Length != OmitLength {
+		o.Int("length", int64(r.Length))
+	}
+	if r.PayloadLength != OmitLength {
+		o.Int("payload_length", int64(r.PayloadLength))
+	}
+	o.EndObject()
 }

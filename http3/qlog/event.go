@@ -46,15 +46,20 @@ type RawInfo struct {
 // HasValues reports whether one of the sizes is known.
 func (r RawInfo) HasValues() bool { return r.Length != OmitLength || r.PayloadLength != OmitLength }
 
-func (o *object) raw(r RawInfo) {
-	o.nested("raw", func() {
-		if r.Length != OmitLength {
-			o.int("length", int64(r.Length))
-		}
-		if r.PayloadLength != OmitLength {
-			o.int("payload_length", int64(r.PayloadLength))
-		}
-	})
+// An object is the JSON of an event.
+type object struct{ *jsontext.Object }
+
+func begin(enc *jsontext.Encoder) object { return object{enc.Object()} }
+
+func (o object) raw(r RawInfo) {
+	o.BeginObject("raw")
+	if r.Length != OmitLength {
+		o.Int("length", int64(r.Length))
+	}
+	if r.PayloadLength != OmitLength {
+		o.Int("payload_length", int64(r.PayloadLength))
+	}
+	o.EndObject()
 }
 
 // FrameCreated is the event frame_created: a frame was written to a stream.
@@ -89,14 +94,14 @@ func (e FrameParsed) Encode(enc *jsontext.Encoder, _ time.Time) error {
 
 func encodeFrame(enc *jsontext.Encoder, id quic.StreamID, raw RawInfo, f Frame) error {
 	o := begin(enc)
-	o.int("stream_id", int64(id))
-	o.nested("frame", func() {
-		if raw.HasValues() {
-			o.raw(raw)
-		}
-		o.frame(f.Frame)
-	})
-	return o.end()
+	o.Int("stream_id", int64(id))
+	o.BeginObject("frame")
+	if raw.HasValues() {
+		o.raw(raw)
+	}
+	o.frame(f.Frame)
+	o.EndObject()
+	return o.End()
 }
 
 // DatagramCreated is the event datagram_created: an HTTP datagram was sent.
@@ -129,9 +134,9 @@ func (e DatagramParsed) Encode(enc *jsontext.Encoder, _ time.Time) error {
 
 func encodeDatagram(enc *jsontext.Encoder, quarterStreamID uint64, raw RawInfo) error {
 	o := begin(enc)
-	o.uint("quarter_stream_id", quarterStreamID)
+	o.Uint("quarter_stream_id", quarterStreamID)
 	o.raw(raw)
-	return o.end()
+	return o.End()
 }
 
 // StreamTypeSet is the event stream_type_set: a stream has a type.
@@ -148,11 +153,11 @@ func (StreamTypeSet) Name() string { return "http3:stream_type_set" }
 // Encode implements qlogwriter.Event.
 func (e StreamTypeSet) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	o := begin(enc)
-	o.text("initiator", string(e.Initiator))
-	o.int("stream_id", int64(e.StreamID))
-	o.text("stream_type", string(e.StreamType))
+	o.Text("initiator", string(e.Initiator))
+	o.Int("stream_id", int64(e.StreamID))
+	o.Text("stream_type", string(e.StreamType))
 	if e.StreamType == StreamTypeUnknown {
-		o.uint("stream_type_bytes", e.StreamTypeBytes)
+		o.Uint("stream_type_bytes", e.StreamTypeBytes)
 	}
-	return o.end()
+	return o.End()
 }

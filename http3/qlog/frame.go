@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/quic-go/quic-go"
-	"github.com/quic-go/quic-go/qlogwriter/jsontext"
 )
 
 // A Frame is one of the frame types of this package, as a value.
@@ -70,7 +69,7 @@ type UnknownFrame struct {
 }
 
 // frame writes the members that tell the frame; none for a type that is not known.
-func (o *object) frame(f any) {
+func (o object) frame(f any) {
 	switch f := f.(type) {
 	case DataFrame:
 		o.frameType("data")
@@ -79,14 +78,14 @@ func (o *object) frame(f any) {
 		o.headerFields(f.HeaderFields)
 	case GoAwayFrame:
 		o.frameType("goaway")
-		o.int("id", int64(f.StreamID))
+		o.Int("id", int64(f.StreamID))
 	case SettingsFrame:
 		o.frameType("settings")
 		o.settings(&f)
 	case PriorityUpdateFrame:
 		o.frameType("priority_update")
-		o.int("stream_id", int64(f.StreamID))
-		o.text("priority_field_value", f.PriorityFieldValue)
+		o.Int("stream_id", int64(f.StreamID))
+		o.Text("priority_field_value", f.PriorityFieldValue)
 	case PushPromiseFrame:
 		o.frameType("push_promise")
 	case CancelPushFrame:
@@ -95,55 +94,55 @@ func (o *object) frame(f any) {
 		o.frameType("max_push_id")
 	case ReservedFrame:
 		o.frameType("reserved")
-		o.uint("frame_type_bytes", f.Type)
+		o.Uint("frame_type_bytes", f.Type)
 	case UnknownFrame:
 		o.frameType("unknown")
-		o.uint("frame_type_bytes", f.Type)
+		o.Uint("frame_type_bytes", f.Type)
 	}
 }
 
-func (o *object) frameType(name string) { o.text("frame_type", name) }
+func (o object) frameType(name string) { o.Text("frame_type", name) }
 
-func (o *object) headerFields(fields []HeaderField) {
-	o.list("headers", func() {
-		for _, f := range fields {
-			o.token(jsontext.BeginObject)
-			o.textOrBytes("name", f.Name, f.InvalidName)
-			o.textOrBytes("value", f.Value, f.InvalidValue)
-			o.token(jsontext.EndObject)
-		}
-	})
+func (o object) headerFields(fields []HeaderField) {
+	o.BeginArray("headers")
+	for _, f := range fields {
+		o.BeginObject("")
+		o.textOrBytes("name", f.Name, f.InvalidName)
+		o.textOrBytes("value", f.Value, f.InvalidValue)
+		o.EndObject()
+	}
+	o.EndArray()
 }
 
-func (o *object) textOrBytes(name, value string, invalid bool) {
+func (o object) textOrBytes(name, value string, invalid bool) {
 	if invalid {
-		o.text(name+"_bytes", hex.EncodeToString([]byte(value)))
+		o.Text(name+"_bytes", hex.EncodeToString([]byte(value)))
 		return
 	}
-	o.text(name, value)
+	o.Text(name, value)
 }
 
-func (o *object) settings(f *SettingsFrame) {
-	o.list("settings", func() {
-		o.optSetting("settings_max_field_section_size", f.MaxFieldSectionSize)
-		o.optSetting("settings_h3_datagram", f.Datagram)
-		o.optSetting("settings_enable_connect_protocol", f.ExtendedConnect)
-		for _, id := range slices.Sorted(maps.Keys(f.Other)) {
-			o.token(jsontext.BeginObject)
-			o.text("name", "unknown")
-			o.uint("name_bytes", id)
-			o.uint("value", f.Other[id])
-			o.token(jsontext.EndObject)
-		}
-	})
+func (o object) settings(f *SettingsFrame) {
+	o.BeginArray("settings")
+	o.optSetting("settings_max_field_section_size", f.MaxFieldSectionSize)
+	o.optSetting("settings_h3_datagram", f.Datagram)
+	o.optSetting("settings_enable_connect_protocol", f.ExtendedConnect)
+	for _, id := range slices.Sorted(maps.Keys(f.Other)) {
+		o.BeginObject("")
+		o.Text("name", "unknown")
+		o.Uint("name_bytes", id)
+		o.Uint("value", f.Other[id])
+		o.EndObject()
+	}
+	o.EndArray()
 }
 
-func (o *object) optSetting(name string, value int64) {
+func (o object) optSetting(name string, value int64) {
 	if value < 0 {
 		return
 	}
-	o.token(jsontext.BeginObject)
-	o.text("name", name)
-	o.int("value", value)
-	o.token(jsontext.EndObject)
+	o.BeginObject("")
+	o.Text("name", name)
+	o.Int("value", value)
+	o.EndObject()
 }

@@ -47,11 +47,12 @@ func Bool(b bool) Token {
 	return False
 }
 
-// An Encoder writes tokens to a writer. It is not safe for concurrent use.
+// An Encoder writes tokens, and whole objects, to a writer. It is not safe for concurrent use.
 type Encoder struct {
-	w     io.Writer
-	buf   []byte
-	stack []level
+	w      io.Writer
+	buf    []byte
+	stack  []level
+	object Object
 }
 
 type level struct {
@@ -73,7 +74,7 @@ var (
 // error if t cannot stand at this place; then nothing is written.
 func (e *Encoder) WriteToken(t Token) error {
 	end := t.kind == '}' || t.kind == ']'
-	if err := e.check(t, end); err != nil {
+	if err := e.check(t.kind, end); err != nil {
 		return err
 	}
 	e.buf = e.buf[:0]
@@ -82,7 +83,7 @@ func (e *Encoder) WriteToken(t Token) error {
 	} else {
 		e.separate()
 	}
-	e.appendToken(t)
+	e.buf = t.append(e.buf)
 	if t.kind == '{' || t.kind == '[' {
 		e.stack = append(e.stack, level{object: t.kind == '{'})
 	}
@@ -93,7 +94,23 @@ func (e *Encoder) WriteToken(t Token) error {
 	return err
 }
 
-func (e *Encoder) check(t Token, end bool) error {
+// writeValue writes an object in the way of WriteToken.
+func (e *Encoder) writeValue(b []byte) error {
+	if err := e.check('{', false); err != nil {
+		return err
+	}
+	e.buf = e.buf[:0]
+	e.separate()
+	e.buf = append(e.buf, b...)
+	if len(e.stack) == 0 {
+		e.buf = append(e.buf, '\n')
+	}
+	_, err := e.w.Write(e.buf)
+	return err
+}
+
+// check reports what is wrong with a token of a kind at this place.
+func (e *Encoder) check(kind byte, end bool) error {
 	if len(e.stack) == 0 {
 		if end {
 			return errMismatch
@@ -103,11 +120,11 @@ func (e *Encoder) check(t Token, end bool) error {
 	top := e.stack[len(e.stack)-1]
 	isName := top.object && top.count%2 == 0
 	switch {
-	case end && top.object != (t.kind == '}'):
+	case end && top.object != (kind == '}'):
 		return errMismatch
 	case end && top.object && !isName:
 		return errNoValue
-	case !end && isName && t.kind != '"':
+	case !end && isName && kind != '"':
 		return errName
 	}
 	return nil
@@ -127,53 +144,65 @@ func (e *Encoder) separate() {
 	top.count++
 }
 
-func (e *Encoder) appendToken(t Token) {
+func (t Token) append(b []byte) []byte {
 	switch t.kind {
 	case 'n':
-		e.buf = append(e.buf, "null"...)
+		return append(b, "null"...)
 	case 't':
-		e.buf = append(e.buf, "true"...)
+		return append(b, "true"...)
 	case 'f':
-		e.buf = append(e.buf, "false"...)
+		return append(b, "false"...)
 	case '"':
-		e.appendString(t.str)
+		return appendString(b, t.str)
 	case 'i':
-		e.buf = strconv.AppendInt(e.buf, int64(t.num), 10)
+		return strconv.AppendInt(b, int64(t.num), 10)
 	case 'u':
-		e.buf = strconv.AppendUint(e.buf, t.num, 10)
+		return strconv.AppendUint(b, t.num, 10)
 	case 'd':
-		e.appendFloat(math.Float64frombits(t.num))
-	default:
-		e.buf = append(e.buf, t.kind)
+		return appendFloat(b, math.Float64frombits(t.num))
 	}
+	return append(b, t.kind)
 }
 
-func (e *Encoder) appendFloat(f float64) {
+func appendFloat(b []byte, f float64) []byte {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
-		e.buf = append(e.buf, "null"...)
-		return
+		return append(b, "null"...)
 	}
-	e.buf = strconv.AppendFloat(e.buf, f, 'g', -1, 64)
+	return strconv.AppendFloat(b, f, 'g', -1, 64)
 }
 
 // appendString escapes no more than JSON asks for.
-func (e *Encoder) appendString(s string) {
-	e.buf = append(e.buf, '"')
+func appendString(b []byte, s string) []byte {
+	b = append(b, '"')
+	if isPlain(s) {
+		b = append(b, s...)
+		return append(b, '"')
+	}
 	for _, r := range s { // invalid UTF-8 comes as U+FFFD
 		switch {
 		case r == '"' || r == '\\':
-			e.buf = append(e.buf, '\\', byte(r))
+			b = append(b, '\\', byte(r))
 		case r == '\n':
-			e.buf = append(e.buf, `\n`...)
+			b = append(b, `\n`...)
 		case r == '\r':
-			e.buf = append(e.buf, `\r`...)
+			b = append(b, `\r`...)
 		case r == '\t':
-			e.buf = append(e.buf, `\t`...)
+			b = append(b, `\t`...)
 		case r < 0x20:
-			e.buf = fmt.Appendf(e.buf, `\u%04x`, r)
+			b = fmt.Appendf(b, `\u%04x`, r)
 		default:
-			e.buf = utf8.AppendRune(e.buf, r)
+			b = utf8.AppendRune(b, r)
 		}
 	}
-	e.buf = append(e.buf, '"')
+	return append(b, '"')
+}
+
+// isPlain reports whether s is its own JSON.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
