@@ -188,7 +188,7 @@ func mustWrite(t *testing.T, s io.Writer, data string) {
 func mustReadAll(t *testing.T, s io.Reader, want string) {
 	t.Helper()
 	if got, err := io.ReadAll(s); string(got) != want || err != nil {
-		t.Fatalf("ReadAll = %q, %v, want %q", got, err, want)
+		t.Fatalf("ReadAll = %d bytes %.50q, %v, want %d bytes %.50q", len(got), got, err, len(want), want)
 	}
 }
 
