@@ -31,7 +31,7 @@ func readBody(s *Stream, p []byte, left *int64) (int, error) {
 	}
 	*left -= int64(n)
 	if err == io.EOF && *left > 0 {
-		s.CancelRead(quic.StreamErrorCode(ErrCodeMessageError))
+		s.abort(ErrCodeMessageError)
 		return n, io.ErrUnexpectedEOF
 	}
 	return n, err
