@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/quic-go/quic-go"
 )
@@ -22,7 +23,9 @@ type ClientConn struct {
 
 	// guarded by conn.mu
 	active   int           // running calls of RoundTrip and unread response bodies
+	idle     time.Time     // when active became 0
 	answered bool          // a response was received
+	leaving  bool          // the Transport uses another connection from now on
 	goAway   bool          // a GOAWAY frame was received
 	goAwayID quic.StreamID // requests of this and higher IDs are not processed
 }
@@ -144,8 +147,28 @@ func (c *ClientConn) begin() {
 func (c *ClientConn) end() {
 	c.conn.mu.Lock()
 	c.active--
+	if c.active == 0 {
+		c.idle = time.Now()
+	}
 	c.conn.mu.Unlock()
 	c.closeIfDone()
+}
+
+// idleTime returns for how long no request has been running. It reports whether that is so.
+func (c *ClientConn) idleTime() (time.Duration, bool) {
+	c.conn.mu.Lock()
+	defer c.conn.mu.Unlock()
+	if c.active > 0 || c.idle.IsZero() {
+		return 0, false
+	}
+	return time.Since(c.idle), true
+}
+
+// leave makes the requests that are running the last ones.
+func (c *ClientConn) leave() {
+	c.conn.mu.Lock()
+	c.leaving = true
+	c.conn.mu.Unlock()
 }
 
 // isIdle reports whether no request is running.
@@ -222,11 +245,11 @@ func (c *ClientConn) handlePriorityUpdate(FrameType, []byte) error {
 
 func (c *ClientConn) handleRetired(*Stream) { c.closeIfDone() }
 
-// closeIfDone closes a connection of the Transport's own that the server has said farewell to,
-// once no request is left on it. It may be called on the loop goroutine.
+// closeIfDone closes a connection of the Transport's own that takes no more requests, once none
+// is left on it. It may be called on the loop goroutine.
 func (c *ClientConn) closeIfDone() {
 	c.conn.mu.Lock()
-	done := c.pooled && c.goAway && c.active == 0 && len(c.conn.streams) == 0
+	done := c.pooled && (c.goAway || c.leaving) && c.active == 0 && len(c.conn.streams) == 0
 	c.conn.mu.Unlock()
 	if done && c.conn.qc.Context().Err() == nil {
 		go c.CloseWithError(quic.ApplicationErrorCode(ErrCodeNoError), "")

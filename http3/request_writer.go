@@ -35,6 +35,11 @@ func checkRequest(req *http.Request) error {
 	if req.Method != "" && !isToken(req.Method) {
 		return fmt.Errorf("http3: invalid method %q", req.Method)
 	}
+	for key := range req.Trailer {
+		if !httpguts.ValidTrailerHeader(key) {
+			return fmt.Errorf("http3: invalid Request.Trailer key %q", key)
+		}
+	}
 	return checkHeader(req.Header)
 }
 

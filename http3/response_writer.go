@@ -32,14 +32,13 @@ type responseWriter struct {
 	isHead bool
 	tunnel bool // the response to CONNECT
 
-	header      http.Header
-	status      int   // of the final response, 0 before WriteHeader
-	length      int64 // the Content-Length that the handler has set, -1 if none
-	written     int64 // by the handler
-	buf         []byte
-	headerSent  bool
-	bodyStarted bool
-	hijacked    bool
+	header     http.Header
+	status     int   // of the final response, 0 before WriteHeader
+	length     int64 // the Content-Length that the handler has set, -1 if none
+	written    int64 // by the handler
+	buf        []byte
+	headerSent bool
+	hijacked   bool
 
 	continueMu  sync.Mutex
 	mayContinue bool // the client waits for 100 (Continue), and no final header was sent
@@ -120,34 +119,43 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	w.sniff(p)
 	if w.length >= 0 && w.written+int64(len(p)) > w.length {
+		w.sniff(p)
 		return 0, http.ErrContentLength
 	}
 	w.written += int64(len(p))
 	if w.isHead {
+		w.buf = append(w.buf, p[:min(len(p), max(0, sniffBytes-len(w.buf)))]...)
 		return len(p), nil
 	}
 	if len(w.buf)+len(p) < responseBuffer {
 		w.buf = append(w.buf, p...)
 		return len(p), nil
 	}
+	w.sniff(p)
 	if err := w.flush(); err != nil {
 		return 0, err
 	}
 	return w.str.Write(p)
 }
 
-// sniff sets the Content-Type by the first bytes of the content.
+// sniffBytes is the length of what http.DetectContentType looks at.
+const sniffBytes = 512
+
+// sniff sets the Content-Type by the first bytes of the content: what is in the buffer, and p behind it.
 func (w *responseWriter) sniff(p []byte) {
-	if w.bodyStarted || w.headerSent {
+	if w.headerSent || len(w.buf)+len(p) == 0 {
 		return
 	}
-	w.bodyStarted = true
 	_, hasType := w.header["Content-Type"]
-	if !hasType && w.header.Get("Content-Encoding") == "" {
-		w.header.Set("Content-Type", http.DetectContentType(p))
+	if hasType || w.header.Get("Content-Encoding") != "" {
+		return
 	}
+	first := w.buf
+	if len(first) < sniffBytes {
+		first = append(first[:len(first):len(first)], p[:min(len(p), sniffBytes)]...)
+	}
+	w.header.Set("Content-Type", http.DetectContentType(first))
 }
 
 // Flush sends what was written so far.
@@ -173,6 +181,10 @@ func (w *responseWriter) flush() error {
 		_, err := w.str.Write(w.buf)
 		w.buf = w.buf[:0]
 		return err
+	}
+	w.sniff(nil)
+	if w.isHead {
+		w.buf = nil
 	}
 	w.headerSent = true
 	w.endContinue()
@@ -223,6 +235,11 @@ func (w *responseWriter) appendHeader(b []byte, status int) []byte {
 		if strings.HasPrefix(key, http.TrailerPrefix) || trailers[key] {
 			continue
 		}
+		// "A server MUST NOT send a Content-Length header field in any response with a status code of
+		// 1xx (Informational) or 204 (No Content)." (RFC 9110, Section 8.6)
+		if status < 200 && key == "Content-Length" {
+			continue
+		}
 		f.addHeader(key, values)
 	}
 	if _, ok := w.header["Date"]; !ok && status >= 200 {
@@ -231,7 +248,8 @@ func (w *responseWriter) appendHeader(b []byte, status int) []byte {
 	return f.append(b)
 }
 
-// declaredTrailers returns the keys that the Trailer header announces; nil if there are none.
+// declaredTrailers returns the keys that the Trailer header announces, of fields that are allowed in
+// trailers; nil if there are none.
 func (w *responseWriter) declaredTrailers() map[string]bool {
 	lines, ok := w.header["Trailer"]
 	if !ok {
@@ -240,7 +258,9 @@ func (w *responseWriter) declaredTrailers() map[string]bool {
 	keys := make(map[string]bool)
 	for _, line := range lines {
 		for name := range strings.SplitSeq(line, ",") {
-			keys[http.CanonicalHeaderKey(strings.TrimSpace(name))] = true
+			if key := http.CanonicalHeaderKey(strings.TrimSpace(name)); httpguts.ValidTrailerHeader(key) {
+				keys[key] = true
+			}
 		}
 	}
 	return keys
@@ -256,6 +276,11 @@ func (w *responseWriter) finish() error {
 	}
 	if err := w.flush(); err != nil {
 		return err
+	}
+	if !bodyAllowed(w.status) {
+		// "A 204 response is terminated by the end of the header section; it cannot contain content or
+		// trailers." (RFC 9110, Section 15.3.5); likewise 304, Section 15.4.5.
+		return nil
 	}
 	if b := appendTrailers(nil, w.trailers()); len(b) > 0 {
 		return w.writeFrames(b)
@@ -296,7 +321,7 @@ func (w *responseWriter) HTTPStream() (*Stream, error) {
 	if w.hijacked {
 		return w.str, nil
 	}
-	if w.written > 0 || w.bodyStarted {
+	if w.written > 0 {
 		return nil, errStreamAfterBody
 	}
 	if w.status != 0 {

@@ -152,9 +152,9 @@ func (x *exchange) wait(event <-chan struct{}) error {
 
 // send sends the header and starts to send the body.
 func (x *exchange) send() error {
-	header := x.req.Header
+	_, chosen := x.req.Header["Accept-Encoding"]
 	x.askGzip = !x.conn.disableCompression && wireMethod(x.req.Method) != http.MethodHead &&
-		header.Get("Accept-Encoding") == "" && header.Get("Range") == ""
+		!chosen && x.req.Header.Get("Range") == ""
 	err := x.str.sendHeader(x.req, x.askGzip)
 	if isStopped(err) {
 		// The server answers without having read the whole request (RFC 9114, Section 4.1).
@@ -166,7 +166,9 @@ func (x *exchange) send() error {
 		return err
 	}
 	if x.req.Body == nil || x.req.Body == http.NoBody {
-		return x.finishUpload()
+		err := x.finishUpload()
+		x.traceWritten(err)
+		return err
 	}
 	x.bodyTaken = true
 	x.uploading.Store(true)
@@ -194,6 +196,10 @@ func (x *exchange) upload() {
 	if err != nil {
 		x.str.CancelWrite(quic.StreamErrorCode(ErrCodeRequestCanceled))
 	}
+	x.traceWritten(err)
+}
+
+func (x *exchange) traceWritten(err error) {
 	if x.trace != nil && x.trace.WroteRequest != nil {
 		x.trace.WroteRequest(httptrace.WroteRequestInfo{Err: err})
 	}
@@ -289,7 +295,7 @@ func (x *exchange) finish(rsp *http.Response) {
 		return
 	}
 	body.exchange = x
-	if x.askGzip && strings.EqualFold(rsp.Header.Get("Content-Encoding"), "gzip") {
+	if x.askGzip && rsp.ContentLength != 0 && strings.EqualFold(rsp.Header.Get("Content-Encoding"), "gzip") {
 		rsp.Header.Del("Content-Encoding")
 		rsp.Header.Del("Content-Length")
 		rsp.ContentLength = -1

@@ -45,8 +45,9 @@ type Transport struct {
 
 	mu     sync.Mutex // guards what follows
 	closed bool
-	conns  map[string]*pooledConn // by host:port
-	socket *quic.Transport        // our own, nil before it is needed
+	conns  map[string]*pooledConn   // by host:port
+	open   map[*pooledConn]struct{} // not closed; those that take no more requests, too
+	socket *quic.Transport          // our own, nil before it is needed
 }
 
 // RoundTripOpt are options of Transport.RoundTripOpt.
@@ -125,7 +126,7 @@ func (t *Transport) RoundTripOpt(req *http.Request, opt RoundTripOpt) (*http.Res
 	}
 	key := authority(req)
 	for attempt := 1; ; attempt++ {
-		p, err := t.acquire(req.Context(), key, opt)
+		p, err := t.acquire(req, key, opt)
 		if err != nil {
 			closeBody(req)
 			return nil, err

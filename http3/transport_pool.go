@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/http"
 	"net/http/httptrace"
 	"slices"
 	"time"
@@ -29,7 +30,8 @@ type pooledConn struct {
 }
 
 // acquire returns a connection to key, for which begin was called.
-func (t *Transport) acquire(ctx context.Context, key string, opt RoundTripOpt) (*pooledConn, error) {
+func (t *Transport) acquire(req *http.Request, key string, opt RoundTripOpt) (*pooledConn, error) {
+	ctx := req.Context()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -48,9 +50,11 @@ func (t *Transport) acquire(ctx context.Context, key string, opt RoundTripOpt) (
 		if p.err != nil {
 			return nil, p.err
 		}
-		if t.take(p) {
+		info := httptrace.GotConnInfo{Conn: tracedConn{p.conn}, Reused: p.conn.wasAnswered()}
+		info.IdleTime, info.WasIdle = p.conn.idleTime()
+		if t.take(p, req) {
 			if trace != nil && trace.GotConn != nil {
-				trace.GotConn(httptrace.GotConnInfo{Reused: p.conn.wasAnswered()})
+				trace.GotConn(info)
 			}
 			return p, nil
 		}
@@ -124,14 +128,19 @@ func (t *Transport) forgetLocked(p *pooledConn) {
 	}
 }
 
-// take begins a request on the connection, unless that was closed for being idle.
-func (t *Transport) take(p *pooledConn) bool {
+// take begins a request on the connection, unless that was closed for being idle. If the request wants it to be
+// the last one, it is.
+func (t *Transport) take(p *pooledConn, req *http.Request) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.conns[p.key] != p && p.conn.conn.qc.Context().Err() != nil {
 		return false
 	}
 	p.conn.begin()
+	if req.Close {
+		p.conn.leave()
+		t.forgetLocked(p)
+	}
 	return true
 }
 
@@ -162,6 +171,10 @@ func (t *Transport) settleLocked(p *pooledConn, qc *quic.Conn, err error) {
 		p.conn = t.newClientConn(qc)
 		p.conn.pooled = true
 		p.conn.start()
+		if t.open == nil {
+			t.open = make(map[*pooledConn]struct{})
+		}
+		t.open[p] = struct{}{}
 		context.AfterFunc(qc.Context(), func() { t.forget(p) })
 	}
 	close(p.ready)
@@ -172,6 +185,7 @@ func (t *Transport) forget(p *pooledConn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.forgetLocked(p)
+	delete(t.open, p)
 	p.cancel()
 }
 
@@ -310,17 +324,30 @@ func (t *Transport) CloseIdleConnections() {
 	}
 }
 
+// A tracedConn is what an httptrace.ClientTrace learns of a connection: its addresses. Requests do not
+// pass through a net.Conn.
+type tracedConn struct{ conn *ClientConn }
+
+func (c tracedConn) LocalAddr() net.Addr            { return c.conn.LocalAddr() }
+func (c tracedConn) RemoteAddr() net.Addr           { return c.conn.RemoteAddr() }
+func (tracedConn) Read([]byte) (int, error)         { return 0, errors.ErrUnsupported }
+func (tracedConn) Write([]byte) (int, error)        { return 0, errors.ErrUnsupported }
+func (tracedConn) Close() error                     { return errors.ErrUnsupported }
+func (tracedConn) SetDeadline(time.Time) error      { return errors.ErrUnsupported }
+func (tracedConn) SetReadDeadline(time.Time) error  { return errors.ErrUnsupported }
+func (tracedConn) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported }
+
 // Close closes all connections. Requests fail from then on.
 func (t *Transport) Close() error {
 	t.mu.Lock()
-	conns, socket := t.conns, t.socket
-	t.closed, t.conns, t.socket = true, nil, nil
+	conns, open, socket := t.conns, t.open, t.socket
+	t.closed, t.conns, t.open, t.socket = true, nil, nil, nil
 	t.mu.Unlock()
 	for _, p := range conns {
 		p.cancel()
-		if p.isReady() && p.err == nil {
-			p.conn.CloseWithError(quic.ApplicationErrorCode(ErrCodeNoError), "")
-		}
+	}
+	for p := range open {
+		p.conn.CloseWithError(quic.ApplicationErrorCode(ErrCodeNoError), "")
 	}
 	if socket == nil {
 		return nil
