@@ -20,12 +20,13 @@ import (
 // A connLog records the events of a connection. Its methods may be called on nil, the log of a connection without
 // a trace, at the cost of a comparison. Loop only.
 type connLog struct {
-	c   *Conn
-	rec qlogwriter.Recorder
+	c       *Conn
+	rec     qlogwriter.Recorder
+	encodes bool // rec keeps nothing of an event: the memory of the most frequent ones is used again
 
-	sent, received wire.Parser
-	frame          wire.Decoded
+	sent, received frameLog
 	drafts         []qlog.PacketSent            // the packets of a datagram that is sealed
+	packet         qlog.PacketReceived          // the one that is recorded
 	checksum       qlog.DatagramPayloadChecksum // of the received datagram
 	tuples         [protocol.MaxPaths]loggedTuple
 	newTuples      int // how many there were, the first path not counted
@@ -357,7 +358,7 @@ func (l *connLog) metricsDone() {
 	}
 	if m != l.metrics {
 		l.metrics = m
-		l.rec.RecordEvent(m)
+		recordLent(l, &l.metrics)
 	}
 	if s := qlog.CongestionState(r.Controller().Metrics().State.String()); s != l.congestion {
 		l.congestion = s
@@ -373,7 +374,7 @@ func (l *connLog) timerDone(now monotime.Time) {
 	}
 	if !l.deadline.IsZero() && !now.Before(l.deadline) {
 		l.timer.Type = qlog.TimerEventTypeExpired
-		l.rec.RecordEvent(l.timer)
+		recordLent(l, &l.timer)
 	}
 	l.deadline = timer.At
 	if timer.At.IsZero() {
@@ -386,7 +387,7 @@ func (l *connLog) timerDone(now monotime.Time) {
 	if timer.PTO {
 		l.timer.TimerType = qlog.TimerTypePTO
 	}
-	l.rec.RecordEvent(l.timer)
+	recordLent(l, &l.timer)
 }
 
 // closed records the end of the connection.

@@ -29,36 +29,77 @@ var spaceLevels = [protocol.NumPacketNumberSpaces]qlog.EncryptionLevel{
 	protocol.SpaceAppData:   qlog.Encryption1RTT,
 }
 
+// A frameLog decodes the payloads of one direction.
+type frameLog struct {
+	parser  wire.Parser
+	frame   wire.Decoded
+	kept    bool // by the recorder: what was returned may not be used again
+	frames  []qlog.Frame
+	streams []qlog.StreamFrame
+	acks    []qlog.AckFrame
+	ranges  []qlog.AckRange
+}
+
 func newConnLog(c *Conn, rec qlogwriter.Recorder) *connLog {
+	_, encodes := rec.(*qlogwriter.Writer) // others may keep events
 	return &connLog{
-		c: c, rec: rec,
-		sent: wire.Parser{AckDelayExponent: protocol.AckDelayExponent, Datagrams: true, ResetStreamAt: true},
+		c: c, rec: rec, encodes: encodes,
+		sent:     frameLog{kept: !encodes, parser: wire.Parser{AckDelayExponent: protocol.AckDelayExponent, Datagrams: true, ResetStreamAt: true}},
+		received: frameLog{kept: !encodes},
 	}
 }
 
-// frames decodes a payload as far as that is possible.
-func (l *connLog) frames(p *wire.Parser, payload []byte, level protocol.EncryptionLevel) []qlog.Frame {
-	var frames []qlog.Frame
+// recordLent records an event whose memory is used again.
+func recordLent[E qlogwriter.Event](l *connLog, e *E) {
+	if l.encodes {
+		l.rec.RecordEvent(any(e).(qlogwriter.Event))
+		return
+	}
+	l.rec.RecordEvent(*e)
+}
+
+// reset is called when the frames that were returned are recorded.
+func (l *frameLog) reset() {
+	if l.kept {
+		l.frames, l.streams, l.acks, l.ranges = nil, nil, nil, nil
+		return
+	}
+	l.frames, l.streams, l.acks, l.ranges = l.frames[:0], l.streams[:0], l.acks[:0], l.ranges[:0]
+}
+
+// decode returns the frames of a payload as far as that is possible.
+func (l *frameLog) decode(payload []byte, level protocol.EncryptionLevel) []qlog.Frame {
+	first := len(l.frames)
 	for len(payload) > 0 {
-		n, err := p.Next(payload, level, &l.frame)
+		n, err := l.parser.Next(payload, level, &l.frame)
 		if err != nil {
 			break
 		}
 		payload = payload[n:]
-		if f := logFrame(&l.frame); f != nil {
-			frames = append(frames, qlog.Frame{Frame: f})
+		if f := l.logFrame(); f != nil {
+			l.frames = append(l.frames, qlog.Frame{Frame: f})
 		}
 	}
-	return frames
+	return l.frames[first:len(l.frames):len(l.frames)]
 }
 
-// logFrame returns what the log keeps of a frame: no data. It is nil for PADDING.
-func logFrame(f *wire.Decoded) any {
+// logFrame returns what the log keeps of the frame: no data. It is nil for PADDING.
+func (l *frameLog) logFrame() any {
+	f := &l.frame
 	switch f.Type {
 	case wire.FrameTypePadding:
 		return nil
 	case wire.FrameTypeStream:
-		return &qlog.StreamFrame{StreamID: f.StreamID, Offset: int64(f.Offset), Length: int64(len(f.Data)), Fin: f.Fin}
+		l.streams = append(l.streams, qlog.StreamFrame{StreamID: f.StreamID, Offset: int64(f.Offset), Length: int64(len(f.Data)), Fin: f.Fin})
+		return &l.streams[len(l.streams)-1]
+	case wire.FrameTypeAck:
+		first := len(l.ranges)
+		l.ranges = append(l.ranges, f.Ack.Ranges...)
+		l.acks = append(l.acks, qlog.AckFrame{
+			AckRanges: l.ranges[first:len(l.ranges):len(l.ranges)], DelayTime: f.Ack.Delay,
+			ECT0: f.Ack.ECT0, ECT1: f.Ack.ECT1, ECNCE: f.Ack.CE,
+		})
+		return &l.acks[len(l.acks)-1]
 	case wire.FrameTypeCrypto:
 		return &qlog.CryptoFrame{Offset: int64(f.Offset), Length: int64(len(f.Data))}
 	case wire.FrameTypeDatagram:
@@ -117,11 +158,12 @@ func (l *connLog) sealing(b []byte) {
 		return
 	}
 	l.drafts = l.drafts[:0]
+	l.sent.reset()
 	for i := range l.c.out.n {
 		d := &l.c.out.packets[i]
 		e := qlog.PacketSent{
 			Raw:    qlog.RawInfo{Length: d.end - d.start + protect.Overhead, PayloadLength: d.end - d.payload},
-			Frames: l.frames(&l.sent, b[d.payload:d.end], d.level),
+			Frames: l.sent.decode(b[d.payload:d.end], d.level),
 		}
 		if d.lengthOffset > 0 {
 			// The length of the packet is still missing.
@@ -165,14 +207,14 @@ func (l *connLog) pathPacketSent(datagram []byte, id path.ID) {
 	}
 }
 
-// recordSent records the packets of a datagram, which have in common what is set in e.
-func (l *connLog) recordSent(datagram []byte, id path.ID, e qlog.PacketSent) {
-	e.DatagramPayloadChecksum = qlog.CalculateDatagramPayloadChecksum(datagram)
-	e.Tuple = l.tuple(id)
+// recordSent records the packets of a datagram, which have in common what is set in common.
+func (l *connLog) recordSent(datagram []byte, id path.ID, common qlog.PacketSent) {
+	checksum, tuple := qlog.CalculateDatagramPayloadChecksum(datagram), l.tuple(id)
 	l.keyPhase(l.c.keys.oneRTT.Phase(), qlog.KeyUpdateLocal)
-	for _, d := range l.drafts {
-		e.Header, e.Raw, e.Frames = d.Header, d.Raw, d.Frames
-		l.rec.RecordEvent(e)
+	for i := range l.drafts {
+		e := &l.drafts[i]
+		e.DatagramPayloadChecksum, e.Tuple, e.ECN, e.IsMTUProbePacket = checksum, tuple, common.ECN, common.IsMTUProbePacket
+		recordLent(l, e)
 	}
 	l.drafts = l.drafts[:0]
 }
@@ -210,16 +252,18 @@ func (l *connLog) recordReceived(h qlog.PacketHeader, level protocol.EncryptionL
 	if level != protocol.Encryption1RTT && l.c.perspective == protocol.PerspectiveClient && l.c.life.authenticated == 0 {
 		l.state(qlog.ConnectionStateHandshakeStarted)
 	}
-	p := &l.c.parser
-	l.received.AckDelayExponent, l.received.Datagrams, l.received.ResetStreamAt = p.AckDelayExponent, p.Datagrams, p.ResetStreamAt
-	l.rec.RecordEvent(qlog.PacketReceived{
+	p, own := &l.c.parser, &l.received.parser
+	own.AckDelayExponent, own.Datagrams, own.ResetStreamAt = p.AckDelayExponent, p.Datagrams, p.ResetStreamAt
+	l.received.reset()
+	l.packet = qlog.PacketReceived{
 		Header:                  h,
 		Raw:                     qlog.RawInfo{Length: size, PayloadLength: len(o.Payload)},
 		DatagramPayloadChecksum: l.checksum,
-		Frames:                  l.frames(&l.received, o.Payload, level),
+		Frames:                  l.received.decode(o.Payload, level),
 		ECN:                     l.ecnName(ecn),
 		Tuple:                   l.tuple(l.c.paths.in.id),
-	})
+	}
+	recordLent(l, &l.packet)
 }
 
 // retryReceived records a Retry packet that is followed.

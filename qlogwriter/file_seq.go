@@ -1,17 +1,15 @@
 package qlogwriter
 
 import (
-	"bytes"
-	"errors"
 	"io"
 	"log"
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/quic-go/quic-go/internal/protocol"
-	"github.com/quic-go/quic-go/qlogwriter/jsontext"
 )
 
 // RecordSeparator begins each record of a JSON text sequence (RFC 7464, Section 2.2).
@@ -21,31 +19,31 @@ const RecordSeparator byte = 0x1e
 type ConnectionID = protocol.ConnectionID
 
 const (
-	// maxQueuedEvents bounds the events that wait for Run. RecordEvent waits at the limit: a trace with
-	// holes would be taken for packets that were never sent.
-	maxQueuedEvents = 4096
-	// flushSize is how much is encoded before it is written even if more events wait.
-	flushSize = 64 << 10
+	// maxQueued bounds the bytes that wait for Run. RecordEvent waits at the limit: a trace with holes would be
+	// taken for packets that were never sent.
+	maxQueued = 1 << 20
+	// flushSize is how many bytes are written at once, if they come within flushDelay.
+	flushSize  = 64 << 10
+	flushDelay = 50 * time.Millisecond
 )
 
 // A FileSeq is a Trace that writes a file in the format JSON-SEQ: one record for the header, one for
-// each event. Run does the writing; the recorders wait for it if it falls far behind.
+// each event. The recorders encode, Run does the writing; the recorders wait for it if it falls far behind.
 type FileSeq struct {
 	w      io.WriteCloser
 	source string // the side that records
 	group  string // the connection; may be empty
 	start  time.Time
-	events chan timedEvent
+	begun  chan struct{} // capacity 1: something is queued
+	full   chan struct{} // capacity 1: flushSize is reached
 	ended  chan struct{} // closed with the last producer
+	failed atomic.Bool   // an error was reported
 
 	mu        sync.Mutex
+	room      sync.Cond // Run has taken what was queued, or the trace is over
+	queued    []byte    // records
 	producers int
 	over      bool // ended is closed
-}
-
-type timedEvent struct {
-	time time.Time
-	Event
 }
 
 // NewFileSeq returns a trace of no connection in particular, that is, of a Transport.
@@ -61,11 +59,14 @@ func NewConnectionFileSeq(w io.WriteCloser, isClient bool, odcid ConnectionID) *
 }
 
 func newFileSeq(w io.WriteCloser, source, group string) *FileSeq {
-	return &FileSeq{
+	f := &FileSeq{
 		w: w, source: source, group: group, start: time.Now(),
-		events: make(chan timedEvent, maxQueuedEvents),
-		ended:  make(chan struct{}),
+		begun: make(chan struct{}, 1),
+		full:  make(chan struct{}, 1),
+		ended: make(chan struct{}),
 	}
+	f.room.L = &f.mu
+	return f
 }
 
 // AddProducer implements Trace.
@@ -86,125 +87,137 @@ func (f *FileSeq) removeProducer() {
 	if f.producers == 0 {
 		f.over = true
 		close(f.ended)
+		f.room.Broadcast()
+	}
+}
+
+// record encodes an event and queues it. One that cannot be encoded is left out, the others can still be read.
+func (f *FileSeq) record(e Event, at time.Time) {
+	r := recordPool.Get().(*record)
+	if err := r.encode(e, at, at.Sub(f.start)); err != nil {
+		f.fail(err)
+		return
+	}
+	f.queue(r.text)
+	r.release()
+}
+
+// queue waits for room and adds a record to what Run will write. Behind the end of the trace it does nothing.
+func (f *FileSeq) queue(text []byte) {
+	f.mu.Lock()
+	for !f.over && len(f.queued) > 0 && len(f.queued)+len(text) > maxQueued {
+		f.room.Wait()
+	}
+	before := len(f.queued)
+	if !f.over {
+		f.queued = append(f.queued, text...)
+	}
+	after := len(f.queued)
+	f.mu.Unlock()
+	if before == 0 && after > 0 {
+		notify(f.begun)
+	}
+	if before < flushSize && after >= flushSize {
+		notify(f.full)
+	}
+}
+
+func notify(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 
 // Run writes the file. It returns when the last Recorder was closed; the file is then closed, too.
 func (f *FileSeq) Run() {
-	out := seqWriter{w: f.w}
-	out.record(func(enc *jsontext.Encoder) error { return f.encodeHeader(enc) })
-	for {
-		select {
-		case e := <-f.events:
-			out.event(e, f.start)
-		case <-f.ended:
-			for len(f.events) > 0 {
-				out.event(<-f.events, f.start)
+	buf := f.header()
+	for over := false; ; {
+		if len(buf) > 0 {
+			if _, err := f.w.Write(buf); err != nil {
+				f.fail(err)
 			}
-			out.close()
-			return
 		}
-		if len(f.events) == 0 {
-			out.flush()
+		if over {
+			break
 		}
+		over = f.waitForRecords()
+		buf = f.take(buf)
+	}
+	if err := f.w.Close(); err != nil {
+		f.fail(err)
 	}
 }
 
-// encodeHeader writes the first record (draft-ietf-quic-qlog-main-schema-13, Section 5).
-func (f *FileSeq) encodeHeader(enc *jsontext.Encoder) error {
-	text := jsontext.String
-	tokens := []jsontext.Token{
-		jsontext.BeginObject,
-		text("file_schema"), text("urn:ietf:params:qlog:file:sequential"),
-		text("serialization_format"), text("application/qlog+json-seq"),
-		text("title"), text("quic-go qlog"),
-		text("code_version"), text(moduleVersion()),
-		text("trace"), jsontext.BeginObject,
-		text("event_schemas"), jsontext.BeginArray,
+// waitForRecords returns when there is something to write, and whether it is the last.
+func (f *FileSeq) waitForRecords() (over bool) {
+	select {
+	case <-f.begun:
+	case <-f.ended:
+		return true
 	}
-	for _, schema := range eventSchemas {
-		tokens = append(tokens, text(schema))
+	delay := time.NewTimer(flushDelay)
+	defer delay.Stop()
+	select {
+	case <-f.full:
+	case <-delay.C:
+	case <-f.ended:
+		return true
 	}
-	tokens = append(tokens, jsontext.EndArray,
-		text("vantage_point"), jsontext.BeginObject, text("type"), text(f.source), jsontext.EndObject,
-		text("common_fields"), jsontext.BeginObject)
-	if f.group != "" {
-		tokens = append(tokens, text("group_id"), text(f.group))
-	}
-	tokens = append(tokens,
-		text("reference_time"), jsontext.BeginObject,
-		text("clock_type"), text("monotonic"),
-		text("epoch"), text("unknown"),
-		text("wall_clock_time"), text(f.start.UTC().Format(time.RFC3339Nano)),
-		jsontext.EndObject, jsontext.EndObject, jsontext.EndObject,
-		// Readers of older drafts look for these two.
-		text("qlog_format"), text("JSON-SEQ"),
-		text("qlog_version"), text("0.3"),
-		jsontext.EndObject)
-	return writeTokens(enc, tokens...)
+	return false
 }
 
-func writeTokens(enc *jsontext.Encoder, tokens ...jsontext.Token) error {
-	for _, t := range tokens {
-		if err := enc.WriteToken(t); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// A seqWriter encodes records and writes many of them at once.
-type seqWriter struct {
-	w      io.WriteCloser
-	buf    bytes.Buffer
-	failed bool // an error was reported
-}
-
-// event appends the record of an event.
-func (s *seqWriter) event(e timedEvent, start time.Time) {
-	s.record(func(enc *jsontext.Encoder) error {
-		ms := float64(e.time.Sub(start).Nanoseconds()) / 1e6
-		err := writeTokens(enc, jsontext.BeginObject,
-			jsontext.String("time"), jsontext.Float(ms),
-			jsontext.String("name"), jsontext.String(e.Name()),
-			jsontext.String("data"))
-		return errors.Join(err, e.Encode(enc, e.time), enc.WriteToken(jsontext.EndObject))
-	})
-	if s.buf.Len() >= flushSize {
-		s.flush()
-	}
-}
-
-// record appends a record, which ends with the Encoder's newline. One that cannot be encoded is left out, the others can still be read.
-func (s *seqWriter) record(encode func(*jsontext.Encoder) error) {
-	begin := s.buf.Len()
-	s.buf.WriteByte(RecordSeparator)
-	if err := encode(jsontext.NewEncoder(&s.buf)); err != nil {
-		s.buf.Truncate(begin)
-		s.fail(err)
-	}
-}
-
-func (s *seqWriter) flush() {
-	if _, err := s.w.Write(s.buf.Bytes()); err != nil {
-		s.fail(err)
-	}
-	s.buf.Reset()
-}
-
-func (s *seqWriter) close() {
-	s.flush()
-	if err := s.w.Close(); err != nil {
-		s.fail(err)
-	}
+// take returns what is queued, for an empty buffer.
+func (f *FileSeq) take(empty []byte) []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	taken := f.queued
+	f.queued = empty[:0]
+	f.room.Broadcast()
+	return taken
 }
 
 // fail reports the first error. There is nobody to return it to: a connection goes on without its trace.
-func (s *seqWriter) fail(err error) {
-	if !s.failed {
+func (f *FileSeq) fail(err error) {
+	if !f.failed.Swap(true) {
 		log.Printf("qlog: writing a trace: %v", err)
 	}
-	s.failed = true
+}
+
+// header returns the first record (draft-ietf-quic-qlog-main-schema-13, Section 5).
+func (f *FileSeq) header() []byte {
+	r := newRecord()
+	r.text = append(r.text, RecordSeparator)
+	o := r.enc.Object()
+	o.Text("file_schema", "urn:ietf:params:qlog:file:sequential")
+	o.Text("serialization_format", "application/qlog+json-seq")
+	o.Text("title", "quic-go qlog")
+	o.Text("code_version", moduleVersion())
+	o.BeginObject("trace")
+	o.BeginArray("event_schemas")
+	for _, schema := range eventSchemas {
+		o.Text("", schema)
+	}
+	o.EndArray()
+	o.BeginObject("vantage_point")
+	o.Text("type", f.source)
+	o.EndObject()
+	o.BeginObject("common_fields")
+	if f.group != "" {
+		o.Text("group_id", f.group)
+	}
+	o.BeginObject("reference_time")
+	o.Text("clock_type", "monotonic")
+	o.Text("epoch", "unknown")
+	o.Text("wall_clock_time", f.start.UTC().Format(time.RFC3339Nano))
+	o.EndObject()
+	o.EndObject()
+	o.EndObject()
+	// Readers of older drafts look for these two.
+	o.Text("qlog_format", "JSON-SEQ")
+	o.Text("qlog_version", "0.3")
+	_ = o.End() // writes to memory
+	return r.text
 }
 
 // eventSchemas is written by functions init only.

@@ -47,7 +47,9 @@ func (e textEvent) Encode(enc *jsontext.Encoder, _ time.Time) error {
 	if e == "" {
 		return errNoText
 	}
-	return writeTokens(enc, jsontext.BeginObject, jsontext.String("text"), jsontext.String(string(e)), jsontext.EndObject)
+	o := enc.Object()
+	o.Text("text", string(e))
+	return o.End()
 }
 
 // records returns the records of a file, decoded.
@@ -165,7 +167,7 @@ func TestTraceEndsWithTheLastProducer(t *testing.T) {
 }
 
 func TestEventsFromManyGoroutines(t *testing.T) {
-	const goroutines, events = 10, 2 * maxQueuedEvents / 10
+	const goroutines, events = 10, 3 * maxQueued / 600 // three times what may wait
 	f := inTrace(t, clientTrace, func(trace *FileSeq) {
 		var wg sync.WaitGroup
 		for range goroutines {
@@ -189,23 +191,109 @@ func TestRecordEventWaitsForRun(t *testing.T) {
 		f := &file{}
 		trace := clientTrace(f)
 		rec := trace.AddProducer()
+		const size = maxQueued / 10
 		recorded := 0
 		go func() {
-			for range maxQueuedEvents + 1 {
-				rec.RecordEvent(textEvent("x"))
+			for range 15 {
+				rec.RecordEvent(textEvent(strings.Repeat("x", size)))
 				recorded++
 			}
 			rec.Close()
 		}()
-		synctest.Wait()
-		if recorded != maxQueuedEvents {
-			t.Errorf("%d events recorded before Run, want %d", recorded, maxQueuedEvents)
+		time.Sleep(time.Minute)
+		if recorded != 9 { // with a tenth of the names of members it is too much
+			t.Errorf("%d events recorded before Run, want 9", recorded)
 		}
 		trace.Run()
-		if n := len(records(t, f)); n != maxQueuedEvents+2 {
-			t.Errorf("%d records, want %d", n, maxQueuedEvents+2)
+		if n := len(records(t, f)); n != 16 {
+			t.Errorf("%d records, want 16", n)
 		}
 	})
+}
+
+func TestEventsLargerThanTheQueue(t *testing.T) {
+	f := inTrace(t, clientTrace, func(trace *FileSeq) {
+		rec := trace.AddProducer()
+		for range 3 {
+			rec.RecordEvent(textEvent(strings.Repeat("x", 2*maxQueued)))
+		}
+		rec.Close()
+	})
+	if n := len(records(t, f)); n != 4 {
+		t.Errorf("%d records, want 4", n)
+	}
+}
+
+func TestRecordEventDoesNotWaitForTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		trace := clientTrace(&file{})
+		rec := trace.AddProducer()
+		done := false
+		go func() {
+			for range 20 {
+				rec.RecordEvent(textEvent(strings.Repeat("x", maxQueued/10)))
+			}
+			done = true
+		}()
+		synctest.Wait()
+		rec.Close() // by another goroutine, and nobody has called Run
+		synctest.Wait()
+		if !done {
+			t.Error("RecordEvent waits although the trace is over")
+		}
+	})
+}
+
+func TestEventsAreWrittenSoonAndTogether(t *testing.T) {
+	f := &countingFile{}
+	synctest.Test(t, func(t *testing.T) {
+		trace := NewFileSeq(f)
+		go trace.Run()
+		rec := trace.AddProducer()
+		synctest.Wait()
+		if f.writes != 1 {
+			t.Errorf("%d writes, want one for the header", f.writes)
+		}
+		for range 100 {
+			rec.RecordEvent(textEvent("x"))
+		}
+		time.Sleep(flushDelay)
+		synctest.Wait()
+		if f.writes != 2 {
+			t.Errorf("%d writes, want one more for 100 events", f.writes)
+		}
+		for range 10 { // no delay for these
+			rec.RecordEvent(textEvent(strings.Repeat("x", flushSize)))
+			synctest.Wait()
+		}
+		if f.writes != 12 {
+			t.Errorf("%d writes, want one more for each large event", f.writes)
+		}
+		rec.Close()
+	})
+}
+
+type countingFile struct{ writes int }
+
+func (f *countingFile) Write(b []byte) (int, error) {
+	f.writes++
+	return len(b), nil
+}
+
+func (*countingFile) Close() error { return nil }
+
+func TestRecordEventAllocatesNothing(t *testing.T) {
+	trace := NewFileSeq(&countingFile{})
+	go trace.Run()
+	rec := trace.AddProducer()
+	defer rec.Close()
+	var e Event = textEvent("x")
+	for range 1000 { // buffers grow
+		rec.RecordEvent(e)
+	}
+	if n := testing.AllocsPerRun(10_000, func() { rec.RecordEvent(e) }); n != 0 {
+		t.Errorf("%v allocations for an event, want none", n)
+	}
 }
 
 func captureLog(t *testing.T) *bytes.Buffer {
@@ -213,6 +301,37 @@ func captureLog(t *testing.T) *bytes.Buffer {
 	log.SetOutput(&b)
 	t.Cleanup(func() { log.SetOutput(os.Stderr) })
 	return &b
+}
+
+// A tokenEvent is what its tokens make of it.
+type tokenEvent []jsontext.Token
+
+func (tokenEvent) Name() string { return "test:tokens" }
+
+func (e tokenEvent) Encode(enc *jsontext.Encoder, _ time.Time) error {
+	for _, t := range e {
+		if err := enc.WriteToken(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestEventThatIsNotOneObjectIsLeftOut(t *testing.T) {
+	begin, end := jsontext.BeginObject, jsontext.EndObject
+	captureLog(t)
+	for _, bad := range []tokenEvent{{}, {begin}, {begin, end, begin, end}, {begin, end, begin}, {jsontext.Null}, {jsontext.BeginArray, jsontext.EndArray}} {
+		f := inTrace(t, clientTrace, func(trace *FileSeq) {
+			rec := trace.AddProducer()
+			for _, e := range []Event{textEvent("1"), bad, tokenEvent{begin, end}} {
+				rec.RecordEvent(e)
+			}
+			rec.Close()
+		})
+		if n := len(records(t, f)); n != 3 {
+			t.Errorf("%v: %d records, want 3:\n%s", bad, n, f)
+		}
+	}
 }
 
 func TestEventThatCannotBeEncodedIsLeftOut(t *testing.T) {
@@ -240,8 +359,8 @@ func TestErrorOfTheFileIsReportedOnce(t *testing.T) {
 		return clientTrace(f)
 	}, func(trace *FileSeq) {
 		rec := trace.AddProducer()
-		for range 2 * maxQueuedEvents {
-			rec.RecordEvent(textEvent("x"))
+		for range 3 {
+			rec.RecordEvent(textEvent(strings.Repeat("x", maxQueued)))
 		}
 		rec.Close()
 	})

@@ -11,14 +11,10 @@ type Writer struct {
 	closed atomic.Bool
 }
 
-// RecordEvent implements Recorder. After Close it does nothing.
+// RecordEvent implements Recorder. It keeps nothing of the event. After Close it does nothing.
 func (w *Writer) RecordEvent(e Event) {
-	if w.closed.Load() {
-		return
-	}
-	select {
-	case w.trace.events <- timedEvent{time: time.Now(), Event: e}:
-	case <-w.trace.ended:
+	if !w.closed.Load() {
+		w.trace.record(e, time.Now())
 	}
 }
 

@@ -153,7 +153,7 @@ func (t Token) append(b []byte) []byte {
 	case 'f':
 		return append(b, "false"...)
 	case '"':
-		return appendString(b, t.str)
+		return AppendString(b, t.str)
 	case 'i':
 		return strconv.AppendInt(b, int64(t.num), 10)
 	case 'u':
@@ -171,8 +171,8 @@ func appendFloat(b []byte, f float64) []byte {
 	return strconv.AppendFloat(b, f, 'g', -1, 64)
 }
 
-// appendString escapes no more than JSON asks for.
-func appendString(b []byte, s string) []byte {
+// AppendString appends a JSON string, with no more escapes than JSON asks for. Invalid UTF-8 is replaced.
+func AppendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	if isPlain(s) {
 		b = append(b, s...)

@@ -42,7 +42,7 @@ func (o *Object) name(name string) {
 // Text adds a string. Invalid UTF-8 is replaced.
 func (o *Object) Text(name, value string) {
 	o.name(name)
-	o.buf = appendString(o.buf, value)
+	o.buf = AppendString(o.buf, value)
 }
 
 // Hex adds bytes as a string of lower-case hexadecimal digits.
