@@ -171,7 +171,7 @@ func (r *rogue) header(more ...string) []byte {
 
 // beginnings are the beginnings of a valid message, up to the places where a frame may come. The first is empty.
 func (r *rogue) beginnings() [][]byte {
-	data, trailers := frame(0, []byte("data")), headers("trailer", "value")
+	data, trailers := frame(0, []byte("data")), headers("x-end", "value")
 	return [][]byte{nil, r.header(), with(r.header(), data), with(r.header(), data, trailers)}
 }
 

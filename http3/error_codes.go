@@ -61,3 +61,12 @@ func (e ErrCode) String() string {
 	}
 	return fmt.Sprintf("unknown error code: %#x", uint64(e))
 }
+
+// meansNoError reports whether a peer that uses the code says no more than H3_NO_ERROR.
+//
+// "use of an error code in an unexpected context or receipt of an unknown error code MUST be treated as
+// equivalent to H3_NO_ERROR." (RFC 9114, Section 8)
+func (e ErrCode) meansNoError() bool {
+	_, known := errCodeNames[e]
+	return e == ErrCodeNoError || !known && e != errCodeQPACKEncoderStream && e != errCodeQPACKDecoderStream
+}

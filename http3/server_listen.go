@@ -122,7 +122,8 @@ func (s *Server) serveAccepted(conn *quic.Conn) {
 }
 
 // ServeQUICConn serves HTTP/3 on a connection until that is over. It returns nil if either side has
-// closed it with ErrCodeNoError, and the connection's error otherwise.
+// closed it with ErrCodeNoError, or the client with a code that means nothing, and the connection's error
+// otherwise.
 func (s *Server) ServeQUICConn(conn *quic.Conn) error {
 	c, err := s.newConn(conn)
 	if err != nil {
@@ -144,8 +145,11 @@ func (s *Server) ServeQUICConn(conn *quic.Conn) error {
 // endOfConn returns nil if err is the regular end of a connection.
 func endOfConn(err error) error {
 	var appErr *quic.ApplicationError
-	if errors.As(err, &appErr) && ErrCode(appErr.ErrorCode) == ErrCodeNoError {
-		return nil
+	if errors.As(err, &appErr) {
+		code := ErrCode(appErr.ErrorCode)
+		if code == ErrCodeNoError || appErr.Remote && code.meansNoError() {
+			return nil
+		}
 	}
 	return convertError(err)
 }

@@ -285,7 +285,8 @@ func (s *quicStream) QUICStream() *quic.Stream { return s.str }
 func (s *quicStream) Context() context.Context { return s.str.Context() }
 
 // Close finishes the send half. If a Write was interrupted within a frame it is reset instead.
-// That the peer needs nothing more (STOP_SENDING with ErrCodeNoError) is no error.
+// That the peer needs nothing more (STOP_SENDING with ErrCodeNoError, or a code that means nothing) is
+// no error.
 func (s *quicStream) Close() error {
 	if s.owed > 0 {
 		s.str.CancelWrite(quic.StreamErrorCode(ErrCodeRequestCanceled))
@@ -296,7 +297,7 @@ func (s *quicStream) Close() error {
 		return nil
 	}
 	_, reason := s.str.SendState()
-	if e, ok := reason.(*quic.StreamError); ok && e.Remote && ErrCode(e.ErrorCode) == ErrCodeNoError {
+	if e, ok := reason.(*quic.StreamError); ok && e.Remote && ErrCode(e.ErrorCode).meansNoError() {
 		return nil
 	}
 	return err
