@@ -48,7 +48,7 @@ func (s *driveSocket) Capabilities() (gso, ecn, df bool)   { return s.segments >
 func driveTransport(t *testing.T, s *driveSocket) *Transport {
 	t.Helper()
 	tr := &Transport{conn: s, cids: randomConnectionIDs(4), cidLen: 4}
-	tr.usedTickets = handshake.NewReplayFilter(handshake.MaxReplayEntries)
+	tr.earlyHellos = handshake.NewReplayFilter(handshake.MaxReplayEntries)
 	tr.table.init()
 	tr.resets.init(nil)
 	return tr

@@ -53,7 +53,7 @@ type connParams struct {
 	// 1-RTT packets can be sent. The connection is to be refused if it returns false.
 	onHandshake func(c *Conn) bool
 	newToken    func(v protocol.Version, addr net.Addr, rtt time.Duration) ([]byte, error) // for NEW_TOKEN frames
-	replay      *handshake.ReplayFilter                                                    // of session tickets
+	replay      *handshake.ReplayFilter                                                    // of 0-RTT
 }
 
 // clientDstCID returns the Destination Connection ID of the client's Initials, from which the Initial keys are

@@ -276,7 +276,7 @@ func (l *listener) newConn(a *attempt) (*Conn, error) {
 		onHandshake:      l.offer,
 		initialRTT:       a.rtt,
 		newToken:         t.newToken,
-		replay:           t.usedTickets,
+		replay:           t.earlyHellos,
 
 		preferredVersions: preferred,
 	}

@@ -61,7 +61,7 @@ type Transport struct {
 	tokens      *handshake.TokenGenerator
 	tokenAge    time.Duration
 	usedTokens  *handshake.ReplayFilter // address validation tokens that clients have shown
-	usedTickets *handshake.ReplayFilter // session tickets that were used for 0-RTT
+	earlyHellos *handshake.ReplayFilter // ClientHellos with which 0-RTT was accepted
 	resets      statelessResets
 
 	nonQUIC   nonQUICQueue
@@ -115,7 +115,7 @@ func (t *Transport) setUp() error {
 	t.tokenAge = t.MaxTokenAge
 	orDefault(&t.tokenAge, protocol.DefaultMaxTokenAge)
 	t.usedTokens = handshake.NewReplayFilter(handshake.MaxReplayEntries)
-	t.usedTickets = handshake.NewReplayFilter(handshake.MaxReplayEntries)
+	t.earlyHellos = handshake.NewReplayFilter(handshake.MaxReplayEntries)
 	t.resets.init(t.StatelessResetKey)
 	t.table.init()
 	if t.conn, err = udp.Wrap(t.Conn, socketOptions()); err != nil {

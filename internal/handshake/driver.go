@@ -28,7 +28,7 @@ type Params struct {
 	AcceptEarlyData func(ticketData []byte) bool
 	// TicketData returns what a server stores in a ticket. nil: nothing.
 	TicketData func() []byte
-	// Replay makes a server accept 0-RTT at most once with each ticket. nil: no such limit.
+	// Replay makes a server accept 0-RTT at most once with each ClientHello. nil: no such limit.
 	Replay *ReplayFilter
 	// LocalAddr and RemoteAddr are what tls.ClientHelloInfo.Conn reports.
 	LocalAddr, RemoteAddr net.Addr
@@ -50,6 +50,7 @@ type Driver struct {
 	err            error
 	ticketData     []byte // client: what to store with sessions
 	tickets        int    // client: how many have come
+	hello          helloID
 }
 
 // New returns a Driver that is yet to be started.

@@ -45,6 +45,7 @@ func (d *Driver) feed() (more bool, err error) {
 	if d.reading == protocol.Encryption1RTT {
 		err = d.feedPostHandshake(&l.msg, view[:n])
 	} else {
+		d.hello.read(view[:n])
 		err = d.conn.HandleData(tlsLevel(d.reading), view[:n])
 	}
 	l.recv.Consume(n)

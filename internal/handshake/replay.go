@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// MaxReplayEntries is how many tickets or tokens a ReplayFilter should remember. At the limit the
+// MaxReplayEntries is how many ClientHellos or tokens a ReplayFilter should remember. At the limit the
 // older half is forgotten, and with it every ticket or token that is at least as old is refused.
-const MaxReplayEntries = 64 << 10
+const MaxReplayEntries = 256 << 10
 
-// A ReplayFilter remembers which tickets or tokens were used, so that each is accepted at most once
-// (RFC 9001, Section 9.2, and RFC 9000, Section 8.1.4). It is safe for concurrent use.
+// A ReplayFilter remembers which ClientHellos with 0-RTT or which tokens were seen, so that each is accepted at most
+// once (RFC 8446, Section 8.2, RFC 9001, Section 9.2, and RFC 9000, Section 8.1.4). It is safe for concurrent use.
 type ReplayFilter struct {
 	max int // immutable
 
@@ -29,8 +29,8 @@ func NewReplayFilter(limit int) *ReplayFilter {
 	return &ReplayFilter{max: max(limit, 2), cur: generation{ids: map[[16]byte]struct{}{}}}
 }
 
-// FirstUse reports whether the ticket or token with the given ID and issue time certainly was not used
-// before, and notes that it was used now.
+// FirstUse reports whether what has the given ID certainly was not seen before, and notes that it was now. issued is the
+// issue time of the token, or of the ticket of the ClientHello.
 func (f *ReplayFilter) FirstUse(id [16]byte, issued time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

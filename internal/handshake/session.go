@@ -2,7 +2,6 @@ package handshake
 
 import (
 	"bytes"
-	"crypto/rand"
 	"crypto/tls"
 	"encoding/binary"
 	"time"
@@ -14,14 +13,13 @@ import (
 // one of these IDs. Its last byte is the version of the format.
 var (
 	clientExtraID = []byte("QUICclient\x01")
-	serverExtraID = []byte("QUICserver\x01")
+	serverExtraID = []byte("QUICserver\x02")
 )
 
-// An extra is our entry in a session: the QUIC version, on servers what makes the ticket
-// unique and when it was issued, and the data of the root package.
+// An extra is our entry in a session: the QUIC version, on servers when the ticket was issued, and the
+// data of the root package.
 type extra struct {
 	version protocol.Version
-	id      [16]byte  // server only
 	issued  time.Time // server only
 	data    []byte
 }
@@ -35,7 +33,6 @@ func (e *extra) appendClient(b []byte) []byte {
 func (e *extra) appendServer(b []byte) []byte {
 	b = append(b, serverExtraID...)
 	b = binary.BigEndian.AppendUint32(b, uint32(e.version))
-	b = append(b, e.id[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(e.issued.UnixNano()))
 	return append(b, e.data...)
 }
@@ -49,15 +46,14 @@ func findClientExtra(s *tls.SessionState) (extra, bool) {
 }
 
 func findServerExtra(s *tls.SessionState) (extra, bool) {
-	b, ok := findExtra(s, serverExtraID, 4+16+8)
+	b, ok := findExtra(s, serverExtraID, 4+8)
 	if !ok {
 		return extra{}, false
 	}
 	return extra{
 		version: protocol.Version(binary.BigEndian.Uint32(b)),
-		id:      [16]byte(b[4:]),
-		issued:  time.Unix(0, int64(binary.BigEndian.Uint64(b[20:]))),
-		data:    b[28:],
+		issued:  time.Unix(0, int64(binary.BigEndian.Uint64(b[4:]))),
+		data:    b[12:],
 	}, true
 }
 
@@ -74,7 +70,6 @@ func findExtra(s *tls.SessionState, id []byte, minLen int) ([]byte, bool) {
 // serverExtra returns the entry for a ticket that we issue.
 func (d *Driver) serverExtra() []byte {
 	e := extra{version: d.p.Version, issued: d.now()}
-	rand.Read(e.id[:])
 	if d.p.TicketData != nil {
 		e.data = d.p.TicketData()
 	}
@@ -128,5 +123,5 @@ func (d *Driver) acceptEarlyData(s *tls.SessionState) bool {
 	if !ok || e.version != d.p.Version || d.p.AcceptEarlyData == nil || !d.p.AcceptEarlyData(e.data) {
 		return false
 	}
-	return d.p.Replay == nil || d.p.Replay.FirstUse(e.id, e.issued)
+	return d.p.Replay == nil || d.p.Replay.FirstUse(d.hello.id, e.issued)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -177,13 +178,32 @@ func TestCachedSessionIsNotChanged(t *testing.T) {
 	checkEarlyData(t, connected(t, r.client, r.server), true, true)
 }
 
-func TestReplayedTicket(t *testing.T) {
+func TestReplayedClientHello(t *testing.T) {
 	r := newResumption()
 	r.server.Replay = NewReplayFilter(MaxReplayEntries)
 	r.first(t)
-	checkEarlyData(t, connected(t, r.client, r.server), true, true)
 	for range 3 { // the client has got no new ticket
-		checkEarlyData(t, connected(t, r.client, r.server), true, false)
+		checkEarlyData(t, connected(t, r.client, r.server), true, true)
+	}
+	r.client.TLS.Rand = bytes.NewReader(bytes.Repeat([]byte{0x42}, 10_000))
+	checkEarlyData(t, connected(t, r.client, r.server), true, true)
+	r.client.TLS.Rand = bytes.NewReader(bytes.Repeat([]byte{0x42}, 10_000))
+	checkEarlyData(t, connected(t, r.client, r.server), true, false)
+}
+
+func TestHelloID(t *testing.T) {
+	hello := make([]byte, 100)
+	for i := range hello {
+		hello[i] = byte(i)
+	}
+	for _, size := range []int{1, 7, 16, 22, 23, 37, 38, 39, 100} {
+		var h helloID
+		for piece := range slices.Chunk(hello, size) {
+			h.read(piece)
+		}
+		if !bytes.Equal(h.id[:], hello[22:38]) {
+			t.Errorf("in pieces of %d bytes: %v", size, h.id)
+		}
 	}
 }
 
@@ -422,10 +442,10 @@ func TestSendSessionTicketTooEarlyOrTwice(t *testing.T) {
 }
 
 func TestExtraRoundTrip(t *testing.T) {
-	want := extra{version: protocol.Version2, id: [16]byte{1, 2, 3}, issued: time.Unix(123, 456), data: []byte("data")}
+	want := extra{version: protocol.Version2, issued: time.Unix(123, 456), data: []byte("data")}
 	s := &tls.SessionState{Extra: [][]byte{[]byte("x"), want.appendServer(nil), want.appendClient(nil), nil}}
 	got, ok := findServerExtra(s)
-	if !ok || got.version != want.version || got.id != want.id || !got.issued.Equal(want.issued) || !bytes.Equal(got.data, want.data) {
+	if !ok || got.version != want.version || !got.issued.Equal(want.issued) || !bytes.Equal(got.data, want.data) {
 		t.Errorf("findServerExtra = %+v, %t, want %+v, true", got, ok, want)
 	}
 	got, ok = findClientExtra(s)
