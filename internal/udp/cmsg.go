@@ -96,13 +96,16 @@ func (c *Control) setPktinfo6(data []byte) {
 }
 
 // setPktinfo4 takes struct in_pktinfo: interface index, local address, destination of the header.
-// The local address differs from the destination for broadcasts, and it is the one to reply from.
+// The local address differs from the destination for broadcasts, and it is the one to reply from. Linux
+// fills in zeros for datagrams that came before the socket was told to report addresses.
 func (c *Control) setPktinfo4(data []byte) {
 	if len(data) < 12 {
 		return
 	}
 	c.IfIndex = binary.NativeEndian.Uint32(data)
-	c.Local = netip.AddrFrom4([4]byte(data[4:8]))
+	if local := netip.AddrFrom4([4]byte(data[4:8])); !local.IsUnspecified() {
+		c.Local = local
+	}
 }
 
 // ifIndexFor returns the interface index to send by: see Destination.

@@ -56,6 +56,22 @@ func TestECNAndLocalAddress(t *testing.T) {
 	}
 }
 
+// The kernel gives no address with datagrams that came before it was asked for addresses, and zeros do not count as one.
+func TestLocalAddressOfEarlyDatagrams(t *testing.T) {
+	for _, k := range kinds[:2] {
+		sock := listen(t, "udp4", "0.0.0.0:0")
+		client := listen(t, "udp4", "127.0.0.1:0")
+		dest := &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: sock.LocalAddr().(*net.UDPAddr).Port}
+		if _, err := client.WriteTo([]byte("early"), dest); err != nil {
+			t.Fatal(err)
+		}
+		server := wrap(t, k.wrap(sock), Options{})
+		if p := collect(t, server, 1)[0]; p.Local.IsValid() && p.Local.IsUnspecified() {
+			t.Errorf("%s: Local = %v, want none or the address that the datagram was sent to", k.name, p.Local)
+		}
+	}
+}
+
 // A reply leaves from the address that the packet came to, which the routing table would not choose.
 func TestRepliesLeaveFromTheSameAddress(t *testing.T) {
 	for _, k := range kinds[:2] {
