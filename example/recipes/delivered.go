@@ -22,9 +22,7 @@ func CloseAndWait(ctx context.Context, stream *quic.Stream) error {
 		}
 	})
 	defer stop()
-	if err := stream.Close(); err != nil {
-		return err
-	}
+	stream.Close() // fails if the stream was reset, which the callback is told of
 	select {
 	case err := <-result:
 		return err
