@@ -67,7 +67,9 @@ func (c *Conn) openLog() {
 		return
 	}
 	c.log = newConnLog(c, rec)
-	c.streams.p.onStreamState = c.log.streamState
+	if qlog.HasStreamStates(c.trace) {
+		c.streams.p.onStreamState = c.log.streamState
+	}
 	c.streams.p.onPriority = c.log.priority
 	c.log.begin()
 }

@@ -311,41 +311,6 @@ func TestLogOfTimeouts(t *testing.T) {
 	})
 }
 
-func TestLogOfStreamStates(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newTracedPair(t, pairOptions{})
-		p.echo(t, 1000)
-		time.Sleep(time.Second)
-		var sending, receiving []string
-		for _, e := range recorded[qlog.StreamStateUpdated](&p.clientLog) {
-			if e.Side == qlog.DirectionSending {
-				sending = append(sending, e.State)
-			} else {
-				receiving = append(receiving, e.State)
-			}
-		}
-		if want := []string{"ready", "send", "fin_queued", "data_sent", "data_received", "destroyed"}; !isSubsequence(sending, want) {
-			t.Errorf("states of the send half %q, want some of %q", sending, want)
-		}
-		if want := []string{"receive", "size_known", "data_received", "data_read", "destroyed"}; !isSubsequence(receiving, want) {
-			t.Errorf("states of the receive half %q, want some of %q", receiving, want)
-		}
-	})
-}
-
-// isSubsequence reports whether got is what is left of want without some of its elements, but for the last.
-func isSubsequence(got, want []string) bool {
-	last := want[len(want)-1]
-	for _, s := range got {
-		i := slices.Index(want, s)
-		if i < 0 {
-			return false
-		}
-		want = want[i+1:]
-	}
-	return len(got) > 2 && got[len(got)-1] == last
-}
-
 func TestLogOfVersionNegotiation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newTracedPair(t, pairOptions{

@@ -7,8 +7,9 @@
 // those of quic-go v0.65.0 are kept, because tools know them.
 //
 // DefaultConnectionTracer is a quic.Config.Tracer that writes a file for each connection into the
-// directory named by the environment variable QLOGDIR.
+// directory named by the environment variable QLOGDIR. RedactIPs and WithStreamStates make another tracer of
+// one. docs/qlog.md says what is recorded when.
 //
 // The package decides about no connection and keeps nothing that it is given; encoding runs on the
-// goroutine of the trace.
+// goroutine that records.
 package qlog

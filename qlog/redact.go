@@ -33,6 +33,9 @@ type redactingTrace struct {
 	redact func(addr netip.AddrPort, isLocal bool) (string, bool)
 }
 
+// Unwrap returns the trace that is redacted.
+func (t *redactingTrace) Unwrap() qlogwriter.Trace { return t.Trace }
+
 // AddProducer implements qlogwriter.Trace.
 func (t *redactingTrace) AddProducer() qlogwriter.Recorder {
 	r := t.Trace.AddProducer()

@@ -17,7 +17,8 @@ func init() { qlogwriter.RegisterEventSchema(EventSchema) }
 
 // DefaultConnectionTracer is a quic.Config.Tracer. It writes the trace of each connection to a file
 // "<original destination connection ID>_<client or server>.sqlog" in the directory named by the environment
-// variable QLOGDIR, which it creates if need be. Without the variable it returns nil.
+// variable QLOGDIR, which it creates if need be. Without the variable it returns nil. If QLOG_STREAM_STATES is not empty,
+// the states of streams are part of the trace, see WithStreamStates.
 func DefaultConnectionTracer(_ context.Context, isClient bool, connID ConnectionID) qlogwriter.Trace {
 	dir := os.Getenv("QLOGDIR")
 	if dir == "" {
@@ -30,6 +31,9 @@ func DefaultConnectionTracer(_ context.Context, isClient bool, connID Connection
 	}
 	trace := qlogwriter.NewConnectionFileSeq(f, isClient, connID)
 	go trace.Run()
+	if os.Getenv("QLOG_STREAM_STATES") != "" {
+		return streamStateTrace{trace}
+	}
 	return trace
 }
 

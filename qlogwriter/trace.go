@@ -15,7 +15,8 @@ type Trace interface {
 
 // A Recorder takes the events of one layer. It is safe for concurrent use.
 type Recorder interface {
-	// RecordEvent records an event with the current time. It does not block.
+	// RecordEvent records an event with the current time. It does not block, except for a Recorder of FileSeq whose
+	// file has fallen far behind.
 	RecordEvent(Event)
 	// Close says that this layer records no more.
 	Close() error

@@ -116,6 +116,16 @@ func TestRedactHeaders(t *testing.T) {
 	}
 }
 
+// qlog.WithStreamStates is recognized by it.
+func TestRedactedTraceShowsTheOtherOne(t *testing.T) {
+	inner := &events.Trace{Recorder: &events.Recorder{}}
+	tracer := func(context.Context, bool, quic.ConnectionID) qlogwriter.Trace { return inner }
+	trace := RedactHeaders(tracer, func(_, value string) string { return value })(context.Background(), true, quic.ConnectionID{})
+	if u, ok := trace.(interface{ Unwrap() qlogwriter.Trace }); !ok || u.Unwrap() != inner {
+		t.Errorf("%T does not show the trace in it", trace)
+	}
+}
+
 func TestRedactHeadersOfNothing(t *testing.T) {
 	redact := func(_, value string) string { return value }
 	if RedactHeaders(nil, redact) != nil {

@@ -32,6 +32,9 @@ type redactingTrace struct {
 	redact func(name, value string) string
 }
 
+// Unwrap returns the trace that is redacted.
+func (t *redactingTrace) Unwrap() qlogwriter.Trace { return t.Trace }
+
 // AddProducer implements qlogwriter.Trace.
 func (t *redactingTrace) AddProducer() qlogwriter.Recorder {
 	r := t.Trace.AddProducer()
