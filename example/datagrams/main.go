@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-const usage = `Usage: datagrams [-addr HOST:PORT | -connect HOST:PORT -fingerprint HEX]
+const usage = `Usage: datagrams [-addr HOST:PORT | -connect HOST:PORT -fingerprint HEX] [-qlog DIR]
 
 Without flags it runs server and client in one process and walks through the cases:
 
@@ -34,6 +34,7 @@ func main() {
 	fs.StringVar(&o.addr, "addr", "", "only serve, at this UDP `address`, until interrupted")
 	fs.StringVar(&o.connect, "connect", "", "only connect to the server at this `address` and walk through the cases")
 	fs.StringVar(&o.fingerprint, "fingerprint", "", "SHA-256 of the server's certificate in `hex`, as the server prints it")
+	fs.StringVar(&o.qlog, "qlog", "", "write what happens on each connection to a qlog file in this `directory`; see cmd/qlogview")
 	fs.Usage = func() {
 		fmt.Fprint(fs.Output(), usage)
 		fs.PrintDefaults()
@@ -56,13 +57,15 @@ func main() {
 	}
 }
 
-type options struct{ addr, connect, fingerprint string }
+type options struct{ addr, connect, fingerprint, qlog string }
 
 // walkTimeout bounds the whole walk. It takes a few milliseconds if everything works.
 const walkTimeout = 30 * time.Second
 
 // run does what the flags say. It reports whether all cases ended as they should.
 func run(ctx context.Context, out io.Writer, o options) (ok bool, err error) {
+	log := &logger{dir: o.qlog}
+	defer log.running.Wait() // until the files are complete
 	switch {
 	case o.addr != "" && o.connect != "":
 		return false, errors.New("-addr and -connect exclude each other")
@@ -71,7 +74,7 @@ func run(ctx context.Context, out io.Writer, o options) (ok bool, err error) {
 		if err != nil || len(fingerprint) != fingerprintLen {
 			return false, fmt.Errorf("-fingerprint has to be %d hexadecimal digits", 2*fingerprintLen)
 		}
-		return walkAgainst(ctx, out, o.connect, fingerprint)
+		return walkAgainst(ctx, out, o.connect, fingerprint, log)
 	}
 	addr := o.addr
 	if addr == "" {
@@ -81,26 +84,26 @@ func run(ctx context.Context, out io.Writer, o options) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	srv, err := startServer(addr, cert)
+	srv, err := startServer(addr, cert, log)
 	if err != nil {
 		return false, err
 	}
 	defer srv.close()
 	if o.addr == "" {
-		return walkAgainst(ctx, out, srv.addr.String(), fingerprint)
+		return walkAgainst(ctx, out, srv.addr.String(), fingerprint, log)
 	}
 	fmt.Fprintf(out, "serving at %s; connect with\n  -connect %s -fingerprint %x\n", srv.addr, srv.addr, fingerprint)
 	<-ctx.Done()
 	return true, nil
 }
 
-func walkAgainst(ctx context.Context, out io.Writer, addr string, fingerprint []byte) (bool, error) {
+func walkAgainst(ctx context.Context, out io.Writer, addr string, fingerprint []byte, log *logger) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, walkTimeout)
 	defer cancel()
 	if _, err := net.ResolveUDPAddr("udp", addr); err != nil {
 		return false, err
 	}
-	return walk(ctx, out, addr, pinnedConfig(fingerprint))
+	return walk(ctx, out, addr, pinnedConfig(fingerprint), log)
 }
 
 // pinnedConfig returns the TLS config of a client that trusts one certificate and no other.

@@ -30,7 +30,7 @@ type server struct {
 
 type connKey struct{}
 
-func startServer(addr string, cert tls.Certificate) (*server, error) {
+func startServer(addr string, cert tls.Certificate, log *logger) (*server, error) {
 	sock, err := net.ListenPacket("udp", addr)
 	if err != nil {
 		return nil, err
@@ -38,7 +38,7 @@ func startServer(addr string, cert tls.Certificate) (*server, error) {
 	s := &server{addr: sock.LocalAddr(), sock: sock, done: make(chan struct{})}
 	s.http = &http3.Server{
 		TLSConfig:       http3.ConfigureTLSConfig(&tls.Config{Certificates: []tls.Certificate{cert}}),
-		QUICConfig:      &quic.Config{EnableDatagrams: true},
+		QUICConfig:      &quic.Config{EnableDatagrams: true, Tracer: log.trace},
 		EnableDatagrams: true,
 		Handler:         http.HandlerFunc(handle),
 		ConnContext: func(ctx context.Context, c *quic.Conn) context.Context {

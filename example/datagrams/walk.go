@@ -27,9 +27,9 @@ type result struct {
 }
 
 // walk goes through all cases on one connection, the last of which ends it.
-func walk(ctx context.Context, out io.Writer, addr string, config *tls.Config) (bool, error) {
+func walk(ctx context.Context, out io.Writer, addr string, config *tls.Config, log *logger) (bool, error) {
 	start := time.Now()
-	conn, err := quic.DialAddr(ctx, addr, config, &quic.Config{EnableDatagrams: true})
+	conn, err := quic.DialAddr(ctx, addr, config, &quic.Config{EnableDatagrams: true, Tracer: log.trace})
 	if err != nil {
 		return false, err
 	}

@@ -65,11 +65,13 @@ var importTable = map[string][]string{
 	"fuzzing/...":          {anything},
 	"interop/...":          {".", "http3", "qlog", "http3/qlog", "qlogwriter", "quicvarint", "interop/...", "golang.org/x/sync"},
 	"example/...":          {".", "http3", "qlog", "http3/qlog", "qlogwriter", "quicvarint"},
+	"cmd/qlogview":         {},
+	"metrics":              {".", "qlog", "qlogwriter", "github.com/prometheus/client_golang"}, // a module of its own
 	"cmd/...":              {".", "qlog", "http3/qlog", "qlogwriter", "quicvarint", "cmd/..."},
 }
 
 // testModules may be imported by tests of any package.
-var testModules = []string{"golang.org/x/crypto", "golang.org/x/net", "golang.org/x/sync", "github.com/quic-go/qpack", "go.uber.org/mock"}
+var testModules = []string{"github.com/prometheus/client_golang", "golang.org/x/crypto", "golang.org/x/net", "golang.org/x/sync", "github.com/quic-go/qpack", "go.uber.org/mock"}
 
 // restricted names the packages whose non-test files may import a standard package.
 var restricted = map[string][]string{
