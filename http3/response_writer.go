@@ -84,7 +84,9 @@ func (w *responseWriter) WriteHeader(status int) {
 		w.endContinue()
 	}
 	if status < 200 {
-		w.writeFrames(w.appendHeader(nil, status))
+		if b, err := w.appendHeader(nil, status); err == nil {
+			w.writeFrames(b)
+		}
 		return
 	}
 	w.status = status
@@ -186,9 +188,16 @@ func (w *responseWriter) flush() error {
 	if w.isHead {
 		w.buf = nil
 	}
+	if w.length < 0 {
+		// It was set after WriteHeader: nothing has made the content agree with it.
+		delete(w.header, "Content-Length")
+	}
+	b, err := w.appendHeader(make([]byte, 0, 512+len(w.buf)), w.status)
+	if err != nil {
+		return err
+	}
 	w.headerSent = true
 	w.endContinue()
-	b := w.appendHeader(make([]byte, 0, 512+len(w.buf)), w.status)
 	if len(w.buf) > 0 {
 		b = append(appendFrameHeader(b, frameData, len(w.buf)), w.buf...)
 		w.buf = w.buf[:0]
@@ -225,8 +234,9 @@ func (w *responseWriter) endContinue() {
 	w.continueMu.Unlock()
 }
 
-// appendHeader appends a HEADERS frame with the header of a response.
-func (w *responseWriter) appendHeader(b []byte, status int) []byte {
+// appendHeader appends a HEADERS frame with the header of a response. It fails if the client does not
+// accept that much.
+func (w *responseWriter) appendHeader(b []byte, status int) ([]byte, error) {
 	f := newFieldWriter()
 	defer f.release()
 	f.add(":status", strconv.Itoa(status))
@@ -245,7 +255,10 @@ func (w *responseWriter) appendHeader(b []byte, status int) []byte {
 	if _, ok := w.header["Date"]; !ok && status >= 200 {
 		f.add("date", time.Now().UTC().Format(http.TimeFormat))
 	}
-	return f.append(b)
+	if err := w.str.conn.checkFieldSize(f.size); err != nil {
+		return nil, err
+	}
+	return f.append(b), nil
 }
 
 // declaredTrailers returns the keys that the Trailer header announces, of fields that are allowed in
@@ -294,8 +307,9 @@ func (w *responseWriter) setContentLength() {
 	if w.length >= 0 || w.tunnel || !bodyAllowed(w.status) || w.written >= responseBuffer || w.isHead && w.written == 0 {
 		return
 	}
-	if _, ok := w.header["Content-Length"]; !ok {
+	if values, ok := w.header["Content-Length"]; !ok || len(values) > 0 {
 		w.header.Set("Content-Length", strconv.FormatInt(w.written, 10))
+		w.length = w.written
 	}
 }
 
