@@ -189,8 +189,10 @@ func (c *peer) wantStreamError(k *talk, code http3.ErrCode) {
 			c.t.Errorf("the stream was stopped with %v, want %#x", err, uint64(code))
 		}
 	}
-	if c.role == roleServer { // the request of a client under test is finished
+	if c.role == roleServer {
 		wantReset(c.t, k.str, code)
+	} else {
+		k.str.CancelRead(0) // the request is finished
 	}
 	c.works()
 }
@@ -205,9 +207,7 @@ func (c *peer) works() {
 	if k.head == nil || k.head.header().Get("X") != "y" || k.tail == nil || k.tail.err != nil || string(k.tail.body) != "content" && !c.unread {
 		c.t.Errorf("another request: %+v, %+v", k.head, k.tail)
 	}
-	if c.role == roleServer {
-		wantAnswered(c.t, k.str)
-	}
+	wantAnswered(c.t, k.str)
 }
 
 // malformed checks that a message is malformed before its content begins: the application never sees it.
@@ -253,9 +253,7 @@ func (c *peer) accepted(k *talk, content string) *http3Head {
 	if k.head == nil || k.tail == nil || k.tail.err != nil || string(k.tail.body) != content {
 		c.t.Fatalf("the application got %+v, %+v, want %q", k.head, k.tail, content)
 	}
-	if c.role == roleServer {
-		wantAnswered(c.t, k.str)
-	}
+	wantAnswered(c.t, k.str)
 	return k.head
 }
 

@@ -1,6 +1,7 @@
 package http3
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -18,11 +19,9 @@ var errFieldsTooLarge = errors.New("http3: field section too large")
 // decodeFields decodes a field section. limit is compared with the size that RFC 9114, Section 4.2.2
 // defines; so what a few references to the static table expand to is bounded.
 func decodeFields(block []byte, limit int) ([]qpack.HeaderField, error) {
-	// "The value of Base MUST NOT be negative. [...] An endpoint MUST treat a field block with a Sign bit
-	// of 1 as invalid if the value of Required Insert Count is less than or equal to the value of
-	// Delta Base." (RFC 9204, Section 4.5.1.2) Required Insert Count is 0, as there is no dynamic table.
-	if len(block) >= 2 && block[1]&0x80 != 0 {
-		return nil, connErrorf(ErrCodeQPACKDecompressionFailed, "negative base")
+	block, err := checkPrefix(block)
+	if err != nil {
+		return nil, err
 	}
 	next := qpack.NewDecoder().Decode(block)
 	fields := make([]qpack.HeaderField, 0, 16)
@@ -33,7 +32,7 @@ func decodeFields(block []byte, limit int) ([]qpack.HeaderField, error) {
 			return fields, nil
 		}
 		if err != nil {
-			return nil, connErrorf(ErrCodeQPACKDecompressionFailed, "%s", strconv.QuoteToASCII(err.Error()))
+			return nil, decodingError(err)
 		}
 		size += len(f.Name) + len(f.Value) + fieldLineOverhead
 		if size > limit || len(fields) >= maxFieldLines {
@@ -41,6 +40,69 @@ func decodeFields(block []byte, limit int) ([]qpack.HeaderField, error) {
 		}
 		fields = append(fields, f)
 	}
+}
+
+// checkPrefix checks the prefix of a field section, and returns the section with a Base of zero: "A field section that
+// was encoded without references to the dynamic table can use any value for the Base" (RFC 9204, Section 4.5.1.2).
+func checkPrefix(block []byte) ([]byte, error) {
+	if len(block) >= 2 && block[0] == 0 && block[1] == 0 {
+		return block, nil
+	}
+	r := bytes.NewReader(block)
+	count, err := readPrefixInt(r, 0xff)
+	if err != nil {
+		return nil, err
+	}
+	// "If the decoder encounters a value of EncodedInsertCount that could not have been produced by a conformant
+	// encoder, it MUST treat this as a connection error of type QPACK_DECOMPRESSION_FAILED." (RFC 9204,
+	// Section 4.5.1.1) Ours has no dynamic table to insert into.
+	if count != 0 {
+		return nil, connErrorf(ErrCodeQPACKDecompressionFailed, "reference to the dynamic table, which has no capacity")
+	}
+	// "The value of Base MUST NOT be negative. [...] An endpoint MUST treat a field block with a Sign bit
+	// of 1 as invalid if the value of Required Insert Count is less than or equal to the value of
+	// Delta Base." (RFC 9204, Section 4.5.1.2)
+	if rest := block[len(block)-r.Len():]; len(rest) > 0 && rest[0]&0x80 != 0 {
+		return nil, connErrorf(ErrCodeQPACKDecompressionFailed, "negative base")
+	}
+	if _, err := readPrefixInt(r, 0x7f); err != nil {
+		return nil, err
+	}
+	return append([]byte{0, 0}, block[len(block)-r.Len():]...), nil
+}
+
+// readPrefixInt reads an integer of the prefix of a field section.
+func readPrefixInt(r *bytes.Reader, mask byte) (uint64, error) {
+	first, err := r.ReadByte()
+	if err != nil {
+		return 0, decodingError(io.ErrUnexpectedEOF)
+	}
+	v, err := readPrefixedInt(r, first&mask, mask)
+	if err == io.EOF {
+		return 0, decodingError(io.ErrUnexpectedEOF)
+	}
+	if err != nil {
+		return 0, errIntegerTooLarge
+	}
+	return v, nil
+}
+
+// errIntegerTooLarge is the error of an integer of more than 62 bits.
+//
+// "If an implementation encounters a value larger than it is able to decode, this MUST be treated as a stream error of
+// type QPACK_DECOMPRESSION_FAILED if on a request stream" (RFC 9204, Section 7.4).
+var errIntegerTooLarge = streamErrorf(ErrCodeQPACKDecompressionFailed, "integer is too large")
+
+// decodingError returns the error for what package qpack says about a field section.
+//
+// "If the decoder encounters a reference in a field line representation to a dynamic table entry that has already been
+// evicted or that has an absolute index greater than or equal to the declared Required Insert Count (Section 4.5.1), it
+// MUST treat this as a connection error of type QPACK_DECOMPRESSION_FAILED." (RFC 9204, Section 2.2.3)
+func decodingError(err error) error {
+	if err.Error() == "varint integer overflow" { // a text of package qpack, which exports no error
+		return errIntegerTooLarge
+	}
+	return connErrorf(ErrCodeQPACKDecompressionFailed, "%s", strconv.QuoteToASCII(err.Error()))
 }
 
 // A messageKind tells what a field section belongs to.

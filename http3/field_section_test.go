@@ -53,12 +53,21 @@ func TestDecodeFieldsErrors(t *testing.T) {
 		{0, 0, 0x51, 0x82, 0xff, 0xff}, // Huffman padding of more than 7 bits
 		{0, 0, 0x51, 0x84, 0xff, 0xff, 0xff, 0xfc},                   // Huffman EOS
 		{0, 0, 0x51, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, // integer too large
-		append([]byte{0, 0, 0xff}, bytes.Repeat([]byte{0x80}, 100)...),
 	} {
 		_, err := decodeFields(block, 1<<20)
 		var connErr *connError
 		if !errors.As(err, &connErr) || connErr.code != ErrCodeQPACKDecompressionFailed {
 			t.Errorf("%x: got %v, want QPACK_DECOMPRESSION_FAILED", block, err)
+		}
+	}
+}
+
+func TestDecodeFieldsIntegerTooLarge(t *testing.T) {
+	for _, begin := range [][]byte{{0xff}, {0, 0x7f}, {0, 0, 0xff}, {0, 0, 0x51, 0x7f}} {
+		_, err := decodeFields(append(begin, bytes.Repeat([]byte{0x80}, 100)...), 1<<20)
+		var streamErr *streamError
+		if !errors.As(err, &streamErr) || streamErr.code != ErrCodeQPACKDecompressionFailed {
+			t.Errorf("%x: got %v, want QPACK_DECOMPRESSION_FAILED of the stream", begin, err)
 		}
 	}
 }

@@ -41,8 +41,35 @@ func (w *fieldWriter) release() {
 // add appends a field line whose name is in lower case.
 func (w *fieldWriter) add(name, value string) {
 	w.size += uint64(len(name) + len(value) + fieldLineOverhead)
+	begin := max(w.block.Len(), 2) // behind the prefix of the section
 	// The encoder fails only if its writer does.
 	w.encoder.WriteField(qpack.HeaderField{Name: name, Value: value})
+	if isSensitive(name) {
+		neverIndex(w.block.Bytes()[begin:])
+	}
+}
+
+// isSensitive reports whether intermediaries must not index the values of a field.
+//
+// "An encoder might also choose not to index values for fields that are considered to be highly valuable or sensitive to
+// recovery, such as the Cookie or Authorization header fields." (RFC 9204, Section 7.1.3)
+func isSensitive(name string) bool {
+	switch name {
+	case "authorization", "proxy-authorization", "cookie", "set-cookie":
+		return true
+	default:
+		return false
+	}
+}
+
+// neverIndex sets the bit 'N' of a literal field line (RFC 9204, Sections 4.5.4 and 4.5.6).
+func neverIndex(line []byte) {
+	switch {
+	case line[0]>>6 == 0b01:
+		line[0] |= 0x20
+	case line[0]>>5 == 0b001:
+		line[0] |= 0x10
+	}
 }
 
 // addHeader appends the values of a header field. Names that are none are left out; line breaks in

@@ -30,7 +30,7 @@ func checkFieldError(t *testing.T, err error) {
 	switch {
 	case err == errFieldsTooLarge:
 	case errors.As(err, &connErr) && connErr.code == ErrCodeQPACKDecompressionFailed:
-	case errors.As(err, &streamErr) && (streamErr.code == ErrCodeMessageError || streamErr.code == ErrCodeExcessiveLoad):
+	case errors.As(err, &streamErr) && (streamErr.code == ErrCodeMessageError || streamErr.code == ErrCodeExcessiveLoad || err == errIntegerTooLarge):
 	default:
 		t.Errorf("got %v", err)
 		return
