@@ -49,7 +49,7 @@ func (t *Transport) newClientConn(qc *quic.Conn) *ClientConn {
 	c.conn.logger = t.Logger
 	c.conn.fieldLimit = t.maxResponseHeaderBytes()
 	c.conn.datagramsOn = t.EnableDatagrams
-	c.conn.openControlStream(c.conn.newSettings(t.AdditionalSettings))
+	c.conn.openControlStream(newSettings(client, t.EnableDatagrams, t.AdditionalSettings))
 	if t.EnableDatagrams {
 		go c.conn.receiveDatagrams()
 	}

@@ -3,8 +3,8 @@ package http3
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"log/slog"
-	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +20,13 @@ const (
 	client role = iota
 	server
 )
+
+func (r role) peer() string {
+	if r == client {
+		return "server"
+	}
+	return "client"
+}
 
 // An endpoint is what clients and servers do differently with the frames on a control stream.
 type endpoint interface {
@@ -43,6 +50,8 @@ type connection struct {
 	fieldLimit  int          // decoded size of a header section
 	datagramsOn bool         // we have announced SETTINGS_H3_DATAGRAM
 	log         *eventLog    // nil without a trace
+	// sessions remembers the settings of the server; nil unless this is a client that keeps sessions.
+	sessions *settingsCache
 
 	// control is our control stream, nil before it is open.
 	control atomic.Pointer[quic.SendStream]
@@ -136,21 +145,18 @@ func (c *connection) controlStreamState(str *quic.SendStream, st quic.StreamStat
 	}
 }
 
-// newSettings returns the settings that we announce.
-func (c *connection) newSettings(other map[uint64]uint64) *settingsFrame {
-	return &settingsFrame{Settings: Settings{
-		EnableDatagrams:       c.datagramsOn,
-		EnableExtendedConnect: c.role == server,
-		Other:                 maps.Clone(other),
-	}}
-}
-
 // setSettings notes the settings of the peer.
 func (c *connection) setSettings(s *settingsFrame) error {
 	// RFC 9297, Section 2.1 needs the QUIC DATAGRAM frame; a peer that cannot receive it contradicts
 	// itself.
-	if s.EnableDatagrams && !c.qc.ConnectionState().SupportsDatagrams.Remote {
+	state := c.qc.ConnectionState()
+	if s.EnableDatagrams && !state.SupportsDatagrams.Remote {
 		return connErrorf(ErrCodeSettingsError, "SETTINGS_H3_DATAGRAM without QUIC datagrams")
+	}
+	if c.sessions != nil {
+		if err := c.sessions.receive(s, state.Used0RTT); err != nil {
+			return err
+		}
 	}
 	c.settings = s
 	close(c.settingsReceived)
@@ -186,13 +192,30 @@ func (c *connection) tls() *tls.ConnectionState {
 }
 
 // peerFieldLimit returns the size of field sections that the peer accepts, 0 if it has set no limit.
+//
+// "A client MUST comply with stored settings -- or default values if no values are stored -- when
+// attempting 0-RTT." (RFC 9114, Section 7.2.4.2)
 func (c *connection) peerFieldLimit() uint64 {
 	select {
 	case <-c.settingsReceived:
 		return c.settings.maxFieldSection
 	default:
+	}
+	if c.sessions == nil || !c.qc.ConnectionState().Used0RTT {
 		return 0
 	}
+	return c.sessions.fieldLimit()
+}
+
+// checkFieldSize returns an error if the peer is likely to refuse a header section.
+//
+// "An implementation that has received this parameter SHOULD NOT send an HTTP message header that
+// exceeds the indicated size, as the peer will likely refuse to process it." (RFC 9114, Section 4.2.2)
+func (c *connection) checkFieldSize(size uint64) error {
+	if limit := c.peerFieldLimit(); limit > 0 && size > limit {
+		return fmt.Errorf("http3: header of %d bytes exceeds the %s's limit of %d bytes", size, c.role.peer(), limit)
+	}
+	return nil
 }
 
 // add makes the connection know s, and hands it the datagrams that came before it. It reports whether

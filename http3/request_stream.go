@@ -52,11 +52,8 @@ func (s *RequestStream) sendHeader(req *http.Request, askGzip bool) error {
 	if err := writeRequestFields(w, req, askGzip, s.trace); err != nil {
 		return err
 	}
-	// "An implementation that has received this parameter SHOULD NOT send an HTTP message header
-	// that exceeds the indicated size, as the peer will likely refuse to process it." (RFC 9114,
-	// Section 4.2.2)
-	if limit := s.conn.conn.peerFieldLimit(); limit > 0 && w.size > limit {
-		return fmt.Errorf("http3: request header of %d bytes exceeds the server's limit of %d bytes", w.size, limit)
+	if err := s.conn.conn.checkFieldSize(w.size); err != nil {
+		return err
 	}
 	s.sent, s.method = true, wireMethod(req.Method)
 	b := w.append(nil)

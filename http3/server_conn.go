@@ -90,7 +90,7 @@ func (s *Server) newConn(qc *quic.Conn) (*serverConn, error) {
 		c.conn.mu.Unlock()
 		context.AfterFunc(qc.Context(), func() { c.idle.Stop() })
 	}
-	c.conn.openControlStream(c.conn.newSettings(s.AdditionalSettings))
+	c.conn.openControlStream(s.newSettings())
 	if s.EnableDatagrams {
 		go c.conn.receiveDatagrams()
 	}

@@ -66,12 +66,18 @@ func (s *Server) listen(tlsConf *tls.Config, listen func(*tls.Config, *quic.Conf
 	if closed {
 		return http.ErrServerClosed
 	}
-	ln, err := listen(ConfigureTLSConfig(tlsConf), s.newQUICConfig())
+	tlsConf = ConfigureTLSConfig(tlsConf)
+	bindTickets(tlsConf, s.newSettings())
+	ln, err := listen(tlsConf, s.newQUICConfig())
 	if err != nil {
 		return err
 	}
 	defer ln.Close()
 	return s.serve(ln, true)
+}
+
+func (s *Server) newSettings() *settingsFrame {
+	return newSettings(server, s.EnableDatagrams, s.AdditionalSettings)
 }
 
 // newQUICConfig returns the configuration of the QUIC connections. Clients may open a stream in place of
@@ -91,6 +97,8 @@ func (s *Server) newQUICConfig() *quic.Config {
 
 // ServeListener serves HTTP/3 on the connections of a listener, which stays open, until the server or
 // the listener is closed. Its TLS configuration must negotiate HTTP/3, see ConfigureTLSConfig.
+// If the listener allows 0-RTT, tickets of a server with other settings must not be valid any more
+// (RFC 9114, Section 7.2.4.2); the other methods that serve see to that themselves.
 // It always returns an error, http.ErrServerClosed after Close or Shutdown.
 func (s *Server) ServeListener(ln QUICListener) error { return s.serve(ln, false) }
 

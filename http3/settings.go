@@ -8,7 +8,9 @@ import (
 )
 
 const (
+	settingTableCapacity       = 0x1  // RFC 9204, Section 5
 	settingMaxFieldSectionSize = 0x6  // RFC 9114, Section 7.2.4.1
+	settingBlockedStreams      = 0x7  // RFC 9204, Section 5
 	settingExtendedConnect     = 0x8  // RFC 9220, Section 5
 	settingDatagram            = 0x33 // RFC 9297, Section 2.1.1
 )
@@ -35,6 +37,18 @@ type Settingser interface {
 type settingsFrame struct {
 	Settings
 	maxFieldSection uint64 // 0 if there is no limit
+	// tableCapacity and blockedStreams are among the Other ones, too. We do not use them, but a server must not
+	// change them.
+	tableCapacity, blockedStreams uint64
+}
+
+// newSettings returns the settings that we announce.
+func newSettings(r role, datagrams bool, other map[uint64]uint64) *settingsFrame {
+	return &settingsFrame{Settings: Settings{
+		EnableDatagrams:       datagrams,
+		EnableExtendedConnect: r == server,
+		Other:                 maps.Clone(other),
+	}}
 }
 
 // parseSettings parses the payload of a SETTINGS frame.
@@ -78,6 +92,10 @@ func (s *settingsFrame) set(id, value uint64) error {
 		return setBool(&s.EnableExtendedConnect, "SETTINGS_ENABLE_CONNECT_PROTOCOL", value)
 	case settingDatagram:
 		return setBool(&s.EnableDatagrams, "SETTINGS_H3_DATAGRAM", value)
+	case settingTableCapacity:
+		s.tableCapacity = value
+	case settingBlockedStreams:
+		s.blockedStreams = value
 	}
 	if len(s.Other) >= maxOtherSettings {
 		return nil
@@ -121,4 +139,59 @@ func (s *settingsFrame) append(b []byte) []byte {
 
 func appendSetting(b []byte, id, value uint64) []byte {
 	return quicvarint.Append(quicvarint.Append(b, id), value)
+}
+
+// appendUnderstood appends those settings that mean something to this package.
+func (s *settingsFrame) appendUnderstood(b []byte) []byte {
+	for _, setting := range []struct{ id, value uint64 }{
+		{settingTableCapacity, s.tableCapacity},
+		{settingMaxFieldSectionSize, s.maxFieldSection},
+		{settingBlockedStreams, s.blockedStreams},
+		{settingExtendedConnect, boolSetting(s.EnableExtendedConnect)},
+		{settingDatagram, boolSetting(s.EnableDatagrams)},
+	} {
+		if setting.value > 0 {
+			b = appendSetting(b, setting.id, setting.value)
+		}
+	}
+	return b
+}
+
+func boolSetting(on bool) uint64 {
+	if on {
+		return 1
+	}
+	return 0
+}
+
+// checkRemembered checks the settings of a server that has accepted 0-RTT against those that we remember.
+//
+// "If a server accepts 0-RTT but then sends settings that are not compatible with the previously
+// specified settings, this MUST be treated as a connection error of type H3_SETTINGS_ERROR. If a server
+// accepts 0-RTT but then sends a SETTINGS frame that omits a setting value that the client understands
+// (apart from reserved setting identifiers) that was previously specified to have a non-default value,
+// this MUST be treated as a connection error of type H3_SETTINGS_ERROR." (RFC 9114, Section 7.2.4.2)
+func (s *settingsFrame) checkRemembered(old *settingsFrame) error {
+	// "If the remembered value is non-zero, the server MUST send the same non-zero value in its SETTINGS
+	// frame. If it specifies any other value, or omits SETTINGS_QPACK_MAX_TABLE_CAPACITY from SETTINGS,
+	// the encoder must treat this as a connection error of type QPACK_DECODER_STREAM_ERROR." (RFC 9204,
+	// Section 3.2.3)
+	if old.tableCapacity > 0 && s.tableCapacity != old.tableCapacity {
+		return connErrorf(errCodeQPACKDecoderStream, "SETTINGS_QPACK_MAX_TABLE_CAPACITY is %d after %d", s.tableCapacity, old.tableCapacity)
+	}
+	// Without a limit maxFieldSection is 0, and one less is the largest number.
+	reduced := s.maxFieldSection-1 < old.maxFieldSection-1
+	omitted := s.maxFieldSection == 0 && old.maxFieldSection > 0
+	switch {
+	case reduced || omitted:
+		return connErrorf(ErrCodeSettingsError, "SETTINGS_MAX_FIELD_SECTION_SIZE is %d after %d", s.maxFieldSection, old.maxFieldSection)
+	case s.blockedStreams < old.blockedStreams:
+		return connErrorf(ErrCodeSettingsError, "SETTINGS_QPACK_BLOCKED_STREAMS is %d after %d", s.blockedStreams, old.blockedStreams)
+	case old.EnableExtendedConnect && !s.EnableExtendedConnect:
+		return connErrorf(ErrCodeSettingsError, "SETTINGS_ENABLE_CONNECT_PROTOCOL is 0 after 1")
+	case old.EnableDatagrams && !s.EnableDatagrams:
+		// RFC 9297, Section 2.1.1 says the same of this one.
+		return connErrorf(ErrCodeSettingsError, "SETTINGS_H3_DATAGRAM is 0 after 1")
+	}
+	return nil
 }

@@ -24,9 +24,10 @@ type pooledConn struct {
 	waiters int // calls that wait for the attempt
 
 	// set before ready is closed
-	ready chan struct{}
-	conn  *ClientConn
-	err   error
+	ready    chan struct{}
+	sessions *settingsCache // nil without a session cache
+	conn     *ClientConn
+	err      error
 }
 
 // acquire returns a connection to key, for which begin was called.
@@ -146,7 +147,7 @@ func (t *Transport) take(p *pooledConn, req *http.Request) bool {
 
 // dial makes the connection of p.
 func (t *Transport) dial(ctx context.Context, p *pooledConn) {
-	qc, err := t.dialQUIC(ctx, p.key)
+	qc, err := t.dialQUIC(ctx, p)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err == nil && t.closed {
@@ -170,6 +171,7 @@ func (t *Transport) settleLocked(p *pooledConn, qc *quic.Conn, err error) {
 	} else {
 		p.conn = t.newClientConn(qc)
 		p.conn.pooled = true
+		p.conn.conn.sessions = p.sessions
 		p.conn.start()
 		if t.open == nil {
 			t.open = make(map[*pooledConn]struct{})
@@ -198,7 +200,7 @@ func (t *Transport) renew(old *pooledConn) {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &pooledConn{key: old.key, cancel: cancel, ready: make(chan struct{})}
+	p := &pooledConn{key: old.key, cancel: cancel, ready: make(chan struct{}), sessions: old.sessions}
 	t.put(p)
 	go func() {
 		qc, err := old.conn.conn.qc.NextConnection(ctx)
@@ -208,8 +210,9 @@ func (t *Transport) renew(old *pooledConn) {
 	}()
 }
 
-// dialQUIC makes a QUIC connection.
-func (t *Transport) dialQUIC(ctx context.Context, addr string) (*quic.Conn, error) {
+// dialQUIC makes the QUIC connection of p.
+func (t *Transport) dialQUIC(ctx context.Context, p *pooledConn) (*quic.Conn, error) {
+	addr := p.key
 	tlsConf := &tls.Config{}
 	if t.TLSClientConfig != nil {
 		tlsConf = t.TLSClientConfig.Clone()
@@ -222,6 +225,7 @@ func (t *Transport) dialQUIC(ctx context.Context, addr string) (*quic.Conn, erro
 		tlsConf.ServerName = host
 	}
 	tlsConf.NextProtos = []string{NextProtoH3}
+	p.sessions = newSettingsCache(tlsConf)
 	dial := t.Dial
 	if dial == nil {
 		dial = t.dialOwnSocket
