@@ -15,6 +15,7 @@ var ErrTooManyGaps = errors.New("too many gaps in received data")
 //
 // readOffset <= contiguousEnd <= highest.
 type Buffer struct {
+	nook          *nook // all that is stored, if it is not nil
 	blocks        blocks
 	readOffset    protocol.ByteCount
 	contiguousEnd protocol.ByteCount
@@ -37,6 +38,10 @@ func (b *Buffer) Push(off protocol.ByteCount, data []byte) (gapsDelta int, err e
 		data = data[b.contiguousEnd-off:]
 		off = b.contiguousEnd
 	}
+	if off == b.contiguousEnd && b.pushNook(data) {
+		return 0, nil
+	}
+	b.leaveNook()
 	gaps := b.ahead.Len()
 	if off > b.contiguousEnd {
 		if gaps >= protocol.MaxStreamGaps && !b.touchesAhead(off, end) {
@@ -51,6 +56,48 @@ func (b *Buffer) Push(off protocol.ByteCount, data []byte) (gapsDelta int, err e
 	}
 	b.highest = max(b.highest, end)
 	return b.ahead.Len() - gaps, nil
+}
+
+// pushNook stores data, which is next, in a nook, if nothing is stored elsewhere and it has room.
+func (b *Buffer) pushNook(data []byte) bool {
+	end := b.contiguousEnd + protocol.ByteCount(len(data))
+	if b.nook == nil {
+		if b.readOffset != b.highest || len(data) > nookSize {
+			return false
+		}
+		b.nook = nookPool.Get().(*nook)
+		b.nook.start = b.contiguousEnd
+	}
+	if !b.nook.fits(end) {
+		return false
+	}
+	copy(b.nook.view(b.contiguousEnd, end), data)
+	b.contiguousEnd, b.highest = end, end
+	return true
+}
+
+// leaveNook moves what is in a nook into blocks.
+func (b *Buffer) leaveNook() {
+	if b.nook == nil {
+		return
+	}
+	b.blocks.copyIn(b.readOffset, b.nook.view(b.readOffset, b.contiguousEnd))
+	b.dropNook()
+}
+
+func (b *Buffer) dropNook() {
+	if b.nook != nil {
+		nookPool.Put(b.nook)
+		b.nook = nil
+	}
+}
+
+// view returns the bytes from off on that lie together. Some must be there.
+func (b *Buffer) view(off protocol.ByteCount) []byte {
+	if b.nook != nil {
+		return b.nook.view(off, b.contiguousEnd)
+	}
+	return b.blocks.view(off)
 }
 
 // copyMissing copies what is not there yet: of bytes that come twice the first ones count, also behind a gap, so
@@ -82,7 +129,7 @@ func (b *Buffer) Read(p []byte) int {
 func (b *Buffer) Peek(p []byte) int {
 	n := int(min(protocol.ByteCount(len(p)), b.contiguousEnd-b.readOffset))
 	for done := 0; done < n; {
-		done += copy(p[done:n], b.blocks.view(b.readOffset+protocol.ByteCount(done)))
+		done += copy(p[done:n], b.view(b.readOffset+protocol.ByteCount(done)))
 	}
 	return n
 }
@@ -94,7 +141,7 @@ func (b *Buffer) Next() []byte {
 	if n == 0 {
 		return nil
 	}
-	view := b.blocks.view(b.readOffset)
+	view := b.view(b.readOffset)
 	return view[:min(n, protocol.ByteCount(len(view)))]
 }
 
@@ -105,10 +152,13 @@ func (b *Buffer) Consume(n int) {
 	}
 	b.readOffset += protocol.ByteCount(n)
 	if b.readOffset == b.highest {
+		b.dropNook()
 		b.blocks.releaseAll(b.readOffset)
 		return
 	}
-	b.blocks.release(b.readOffset)
+	if b.nook == nil {
+		b.blocks.release(b.readOffset)
+	}
 }
 
 // ReadOffset returns the number of bytes consumed so far.
@@ -130,6 +180,7 @@ func (b *Buffer) Buffered() protocol.ByteCount {
 
 // Release drops the bytes that are held and returns the memory. ReadOffset stays, and so does Highest.
 func (b *Buffer) Release() {
+	b.dropNook()
 	b.blocks.releaseAll(b.readOffset)
 	b.blocks.list = nil
 	b.contiguousEnd = b.readOffset

@@ -72,6 +72,32 @@ func TestInOrder(t *testing.T) {
 	}
 }
 
+// A short message needs no block, until more comes than its nook holds.
+func TestShortMessages(t *testing.T) {
+	for _, rest := range []struct{ off, n, gaps int }{{nookSize, 1, 0}, {10, nookSize, 0}, {nookSize + 10, 1, 1}, {20, 5, 1}} {
+		var b Buffer
+		push(t, &b, 0, 4, 0)
+		push(t, &b, 2, 8, 0)
+		if rest.off == nookSize {
+			push(t, &b, 10, nookSize-10, 0)
+		}
+		read(t, &b, 5, 5)
+		if n := blocksHeld(&b); n != 0 {
+			t.Errorf("%d blocks are held", n)
+		}
+		held := int(b.Buffered())
+		push(t, &b, protocol.ByteCount(rest.off), rest.n, rest.gaps)
+		if n := blocksHeld(&b); n != 1 {
+			t.Errorf("%d blocks are held", n)
+		}
+		if rest.gaps == 0 {
+			held = rest.off + rest.n - 5
+		}
+		read(t, &b, 1000, held)
+		b.Release()
+	}
+}
+
 func TestGaps(t *testing.T) {
 	var b Buffer
 	push(t, &b, 5000, 1000, 1)

@@ -2,7 +2,8 @@
 // encryption level, in order.
 //
 // Received bytes are copied into blocks of fixed size that are found by their offset, so no packet
-// is kept alive and a byte costs the same memory however small the fragments are. Per Buffer the
+// is kept alive and a byte costs the same memory however small the fragments are. A few bytes alone
+// need no block. Per Buffer the
 // peer controls two things: how far ahead of the reader it sends, which the caller limits with flow
 // control (or MaxCryptoBuffered) before Push, and the number of gaps, which is limited to
 // protocol.MaxStreamGaps here.
