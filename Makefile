@@ -4,7 +4,7 @@ FUZZTIME ?= 10s
 SEEDS ?= 10000
 CROSS = linux/amd64 linux/386 linux/arm64 darwin/arm64 windows/amd64 freebsd/amd64
 
-.PHONY: check full fmt vet staticcheck archtest test race cross fuzz soak goodput
+.PHONY: check full fmt vet staticcheck archtest test race cross fuzz soak goodput metrics qlogview-browser
 
 # check is for the minutes between two edits.
 check: fmt vet staticcheck archtest race
@@ -54,3 +54,11 @@ soak:
 # goodput prints how much of simulated links each congestion controller uses, and fails if that is too little.
 goodput:
 	$(GO) test ./integrationtests/goodput -run Table -v -count=1
+
+# metrics tests the module in metrics, which go test ./... leaves out.
+metrics:
+	cd metrics && $(GO) vet ./... && $(GO) test ./...
+
+# qlogview-browser tests the pages of qlogview in a headless Chromium, which has to be installed.
+qlogview-browser:
+	$(GO) test -tags browser -run Browser -count=1 ./cmd/qlogview

@@ -15,6 +15,7 @@ import (
 	"github.com/quic-go/quic-go/http3"
 	"github.com/quic-go/quic-go/internal/netsim"
 	"github.com/quic-go/quic-go/internal/testcert"
+	"github.com/quic-go/quic-go/qlog"
 	"github.com/quic-go/quic-go/qlogwriter"
 )
 
@@ -28,12 +29,12 @@ func scene(t *testing.T) (client, server []byte) {
 		clientPC, serverPC, network := netsim.Pair(4, netsim.Options{Up: way, Down: way})
 		srv := &http3.Server{
 			TLSConfig: http3.ConfigureTLSConfig(testcert.ServerConfig()), EnableDatagrams: true, Handler: http.HandlerFunc(serve),
-			QUICConfig: &quic.Config{EnableDatagrams: true, Tracer: files.trace},
+			QUICConfig: &quic.Config{EnableDatagrams: true, Tracer: qlog.WithStreamStates(files.trace)},
 		}
 		var serving sync.WaitGroup
 		serving.Go(func() { srv.Serve(serverPC) })
 		tr := &quic.Transport{Conn: clientPC}
-		conn, err := tr.Dial(t.Context(), serverPC.LocalAddr(), testcert.ClientConfig(http3.NextProtoH3), &quic.Config{EnableDatagrams: true, Tracer: files.trace})
+		conn, err := tr.Dial(t.Context(), serverPC.LocalAddr(), testcert.ClientConfig(http3.NextProtoH3), &quic.Config{EnableDatagrams: true, Tracer: qlog.WithStreamStates(files.trace)})
 		if err != nil {
 			t.Fatal(err)
 		}

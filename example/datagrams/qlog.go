@@ -11,7 +11,7 @@ import (
 	"github.com/quic-go/quic-go/qlogwriter"
 )
 
-// A logger writes the trace of each connection to a file. Without a directory it writes nothing.
+// A logger writes the trace of each connection to a file in dir, which it makes. Without a dir it writes nothing.
 type logger struct {
 	dir     string
 	running sync.WaitGroup
@@ -26,6 +26,7 @@ func (l *logger) trace(_ context.Context, isClient bool, id quic.ConnectionID) q
 	if isClient {
 		side = "client"
 	}
+	os.MkdirAll(l.dir, 0o755) // Create says what is wrong
 	f, err := os.Create(filepath.Join(l.dir, fmt.Sprintf("%s_%s.sqlog", id, side)))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "datagrams:", err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
+	"github.com/quic-go/quic-go/qlog"
 )
 
 const (
@@ -38,7 +39,7 @@ func startServer(addr string, cert tls.Certificate, log *logger) (*server, error
 	s := &server{addr: sock.LocalAddr(), sock: sock, done: make(chan struct{})}
 	s.http = &http3.Server{
 		TLSConfig:       http3.ConfigureTLSConfig(&tls.Config{Certificates: []tls.Certificate{cert}}),
-		QUICConfig:      &quic.Config{EnableDatagrams: true, Tracer: log.trace},
+		QUICConfig:      &quic.Config{EnableDatagrams: true, Tracer: qlog.WithStreamStates(log.trace)},
 		EnableDatagrams: true,
 		Handler:         http.HandlerFunc(handle),
 		ConnContext: func(ctx context.Context, c *quic.Conn) context.Context {

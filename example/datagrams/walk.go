@@ -15,6 +15,7 @@ import (
 
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
+	"github.com/quic-go/quic-go/qlog"
 )
 
 // A result is the row of one case in the table.
@@ -29,7 +30,7 @@ type result struct {
 // walk goes through all cases on one connection, the last of which ends it.
 func walk(ctx context.Context, out io.Writer, addr string, config *tls.Config, log *logger) (bool, error) {
 	start := time.Now()
-	conn, err := quic.DialAddr(ctx, addr, config, &quic.Config{EnableDatagrams: true, Tracer: log.trace})
+	conn, err := quic.DialAddr(ctx, addr, config, &quic.Config{EnableDatagrams: true, Tracer: qlog.WithStreamStates(log.trace)})
 	if err != nil {
 		return false, err
 	}

@@ -24,6 +24,7 @@ function facts(trace) {
 // choose shows a trace in the same range of time.
 function choose(trace) {
 	view.trace = trace;
+	byID("tooltip").hidden = true;
 	const side = trace.side || "trace";
 	document.title = side + " " + trace.group + " – qlogview";
 	byID("title").replaceChildren(side + (trace.group ? " of connection " + trace.group : ""),
