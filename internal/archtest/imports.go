@@ -64,6 +64,7 @@ var importTable = map[string][]string{
 	"integrationtests/...": {anything},
 	"fuzzing/...":          {anything},
 	"interop/...":          {".", "http3", "qlog", "http3/qlog", "qlogwriter", "quicvarint", "interop/...", "golang.org/x/sync"},
+	"interop/link":         {"integrationtests/tools/proxy"},
 	"example/...":          {".", "http3", "qlog", "http3/qlog", "qlogwriter", "quicvarint"},
 	"cmd/qlogview":         {},
 	"metrics":              {".", "qlog", "qlogwriter", "github.com/prometheus/client_golang"}, // a module of its own
@@ -80,7 +81,10 @@ var restricted = map[string][]string{
 		"internal/qerr", // for the texts of alerts
 		"qlog",          // for a public method
 	},
-	"unsafe": {"internal/udp"},
+	"unsafe": {
+		"internal/udp",
+		"interop/endpoint", // for the linkname of the cipher suites of TLS 1.3
+	},
 }
 
 func checkImports(s *source) {

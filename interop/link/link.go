@@ -1,0 +1,185 @@
+package link
+
+import (
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+
+	quicproxy "github.com/quic-go/quic-go/integrationtests/tools/proxy"
+)
+
+// queueLimit is how many datagrams wait at a bottleneck, as in the runner.
+const queueLimit = 25
+
+// maxBurst is how many datagrams in a row are lost or corrupted at most.
+const maxBurst = 3
+
+// Options are the faults of a link. Those that are zero do not occur.
+type Options struct {
+	Seed      uint64
+	Delay     time.Duration // in each direction
+	Rate      int           // of the bottleneck of each direction, in bit/s
+	Loss      float64       // share of datagrams that are lost
+	Corrupt   float64       // share of datagrams whose bytes are changed
+	On, Off   time.Duration // the link works and is dead in turns
+	DropFirst int           // how many datagrams of a client are lost behind its first one
+
+	// The NAT gives a client another port after RebindAfter, and again after each RebindEvery.
+	RebindAfter, RebindEvery time.Duration
+	// RebindAddrs are addresses of this machine that the NAT takes in turn; only the port changes without them.
+	RebindAddrs []net.IP
+}
+
+// A Link forwards datagrams.
+type Link struct {
+	options Options
+	proxy   *quicproxy.Proxy
+	start   time.Time
+	done    chan struct{}
+	running sync.WaitGroup
+
+	mu         sync.Mutex
+	random     *rand.Rand
+	up, down   direction
+	client     *net.UDPAddr // the one that has sent last
+	fromClient int          // datagrams
+	rebound    int
+}
+
+// A direction is one way of the link. Guarded by Link.mu.
+type direction struct {
+	lost, corrupted int       // in a row
+	free            time.Time // when the bottleneck has sent what waits
+}
+
+// New starts a link that listens on conn, which it takes over.
+func New(conn *net.UDPConn, server *net.UDPAddr, o Options) (*Link, error) {
+	l := &Link{
+		options: o, start: time.Now(), done: make(chan struct{}),
+		random: rand.New(rand.NewPCG(o.Seed, 0)),
+	}
+	l.proxy = &quicproxy.Proxy{Conn: conn, ServerAddr: server, DropPacket: l.drop, DelayPacket: l.delay}
+	if err := l.proxy.Start(); err != nil {
+		return nil, err
+	}
+	if o.RebindAfter > 0 {
+		l.running.Go(l.rebind)
+	}
+	return l, nil
+}
+
+// Addr returns the address that clients send to.
+func (l *Link) Addr() net.Addr { return l.proxy.LocalAddr() }
+
+// Rebound returns how often the NAT has given a client another address.
+func (l *Link) Rebound() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.rebound
+}
+
+// Close ends the link.
+func (l *Link) Close() error {
+	close(l.done)
+	l.running.Wait()
+	return l.proxy.Close()
+}
+
+func (l *Link) direction(dir quicproxy.Direction) *direction {
+	if dir == quicproxy.DirectionIncoming {
+		return &l.up
+	}
+	return &l.down
+}
+
+// drop implements quicproxy.DropCallback. It also corrupts.
+func (l *Link) drop(dir quicproxy.Direction, from, _ net.Addr, packet []byte) bool {
+	o, now := &l.options, time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if dir == quicproxy.DirectionIncoming {
+		l.client, _ = from.(*net.UDPAddr)
+		l.fromClient++
+		if l.fromClient > 1 && l.fromClient <= 1+o.DropFirst {
+			return true
+		}
+	}
+	if o.Off > 0 && now.Sub(l.start)%(o.On+o.Off) >= o.On {
+		return true
+	}
+	d := l.direction(dir)
+	if l.strikes(o.Loss, &d.lost) {
+		return true
+	}
+	if l.strikes(o.Corrupt, &d.corrupted) {
+		packet[l.random.IntN(len(packet))] ^= byte(1 + l.random.IntN(255))
+	}
+	return o.Rate > 0 && d.free.Sub(now) > queueLimit*l.transmission(packet)
+}
+
+// strikes reports whether a fault of the given probability hits a datagram. It counts those that are hit in a row.
+func (l *Link) strikes(probability float64, inRow *int) bool {
+	if *inRow == maxBurst || l.random.Float64() >= probability {
+		*inRow = 0
+		return false
+	}
+	*inRow++
+	return true
+}
+
+// transmission is how long the bottleneck takes for a datagram.
+func (l *Link) transmission(packet []byte) time.Duration {
+	return time.Duration(len(packet)) * 8 * time.Second / time.Duration(l.options.Rate)
+}
+
+// delay implements quicproxy.DelayCallback.
+func (l *Link) delay(dir quicproxy.Direction, _, _ net.Addr, packet []byte) time.Duration {
+	if l.options.Rate == 0 {
+		return l.options.Delay
+	}
+	now := time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	d := l.direction(dir)
+	if d.free.Before(now) {
+		d.free = now
+	}
+	d.free = d.free.Add(l.transmission(packet))
+	return d.free.Sub(now) + l.options.Delay
+}
+
+// rebind changes the address of the client that has sent last.
+func (l *Link) rebind() {
+	wait := l.options.RebindAfter
+	for {
+		select {
+		case <-l.done:
+			return
+		case <-time.After(wait):
+		}
+		l.mu.Lock()
+		client := l.client
+		l.mu.Unlock()
+		if client != nil && l.switchConn(client) == nil {
+			l.mu.Lock()
+			l.rebound++
+			l.mu.Unlock()
+		}
+		if wait = l.options.RebindEvery; wait == 0 {
+			return
+		}
+	}
+}
+
+func (l *Link) switchConn(client *net.UDPAddr) error {
+	ip := l.proxy.LocalAddr().(*net.UDPAddr).IP
+	if addrs := l.options.RebindAddrs; len(addrs) > 0 {
+		ip = addrs[l.Rebound()%len(addrs)]
+	}
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: ip})
+	if err != nil {
+		return err
+	}
+	return l.proxy.SwitchConn(client, conn)
+}
