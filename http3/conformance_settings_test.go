@@ -347,4 +347,3 @@ func largeHeaders(t *testing.T, r *rogue) {
 		t.Error("0-RTT was not used")
 	}
 }
-
