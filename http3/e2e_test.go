@@ -418,19 +418,6 @@ func TestExtendedConnectNeedsTheSetting(t *testing.T) {
 	})
 }
 
-func TestPeerFieldLimitIsObeyed(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		w.serveRaw(func(conn *quic.Conn) { openUni(t, conn, []byte{0x00, 0x04, 0x03, 0x06, 0x44, 0x00}) }) // 1024
-		cc := w.clientConn()
-		<-cc.ReceivedSettings()
-		req := w.request(http.MethodGet, "/", nil)
-		req.Header.Set("X-Large", strings.Repeat("x", 8<<10))
-		if _, err := cc.RoundTrip(req); err == nil || !strings.Contains(err.Error(), "exceeds the server's limit of 1024") {
-			t.Errorf("got %v", err)
-		}
-	})
-}
-
 func TestNothingIsLeftBehind(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.serve(echo)

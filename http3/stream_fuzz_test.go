@@ -50,6 +50,17 @@ func contents(b []byte) (data []byte, clean bool) {
 	return data, true
 }
 
+// seedFrames returns frames of all types that are known or must not be sent, good and bad ones, and parts of them.
+func seedFrames() (frames [][]byte) {
+	for _, typ := range []uint64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0xd, 0x21, 0xf0700, 0xf0701} {
+		for _, payload := range [][]byte{nil, {0}, {0x40}, {0x33, 2}, {0, 0, 0}} {
+			frames = append(frames, frame(typ, payload))
+		}
+		frames = append(frames, frame(typ, []byte{0, 1})[:2])
+	}
+	return frames
+}
+
 // Whatever follows the header of a request: the handler reads what is in the DATA frames, and a clean
 // end only if the stream has ended between frames.
 func FuzzRequestStream(f *testing.F) {
@@ -96,8 +107,16 @@ func FuzzRequestStream(f *testing.F) {
 func FuzzUnidirectionalStream(f *testing.F) {
 	for _, test := range rogueClients {
 		for _, b := range test.uni {
-			f.Add(b, test.finish)
+			f.Add(b, false)
 		}
+	}
+	for typ := range byte(5) {
+		f.Add([]byte{typ}, true)
+		f.Add([]byte{typ, 0}, false)
+	}
+	for i, b := range seedFrames() {
+		f.Add(with([]byte{0}, b), i%2 == 0)
+		f.Add(with(settings, b, b), i%2 == 1)
 	}
 	f.Add(with(settings, frame(7, []byte{0}), frame(0x21, []byte("grease")), frame(0xf0700, []byte("\x00u=1"))), false)
 	f.Fuzz(func(t *testing.T, b []byte, finish bool) {
@@ -119,7 +138,11 @@ func FuzzUnidirectionalStream(f *testing.F) {
 // Whatever a server answers: the client reports a response and its content, or an error.
 func FuzzResponseStream(f *testing.F) {
 	for _, test := range rogueServers {
-		f.Add(test.answer, test.finish)
+		f.Add(test.answer, false)
+	}
+	for i, b := range seedFrames() {
+		f.Add(b, i%2 == 0)
+		f.Add(with(headers(":status", "200"), b), i%2 == 1)
 	}
 	f.Add(with(headers(":status", "103"), headers(":status", "200", "content-length", "1"), frame(0, []byte("x")), headers("a", "b")), true)
 	f.Fuzz(func(t *testing.T, b []byte, finish bool) {
