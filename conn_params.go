@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go/internal/handshake"
+	"github.com/quic-go/quic-go/internal/protect"
 	"github.com/quic-go/quic-go/internal/protocol"
 	"github.com/quic-go/quic-go/internal/udp"
 )
@@ -54,6 +55,18 @@ type connParams struct {
 	onHandshake func(c *Conn) bool
 	newToken    func(v protocol.Version, addr net.Addr, rtt time.Duration) ([]byte, error) // for NEW_TOKEN frames
 	replay      *handshake.ReplayFilter                                                    // of 0-RTT
+	initialKeys initialKeys                                                                // if they were made already
+}
+
+// initialKeys are the keys of Initial packets.
+type initialKeys struct {
+	sealer *protect.Sealer
+	opener *protect.Opener
+}
+
+func newInitialKeys(v protocol.Version, dst protocol.ConnectionID, pers protocol.Perspective) (k initialKeys) {
+	k.sealer, k.opener = protect.InitialKeys(v, dst, pers)
+	return k
 }
 
 // clientDstCID returns the Destination Connection ID of the client's Initials, from which the Initial keys are

@@ -155,7 +155,12 @@ func newConn(p connParams) *Conn {
 	c.newPaths()
 	c.newRecovery()
 	c.newConnectionIDs()
-	c.setInitialKeys(p.clientDstCID())
+	if p.initialKeys.opener != nil {
+		c.setInitialKeys(p.initialKeys)
+		c.params.initialKeys = initialKeys{}
+	} else {
+		c.deriveInitialKeys(p.clientDstCID())
+	}
 	c.newTLS()
 	return c
 }

@@ -12,11 +12,14 @@ import (
 	"github.com/quic-go/quic-go/qlog"
 )
 
-// setInitialKeys derives the Initial keys from the client's Destination Connection ID (RFC 9001, Section 5.2).
-func (c *Conn) setInitialKeys(dst protocol.ConnectionID) {
-	sealer, opener := protect.InitialKeys(c.version, dst, c.perspective)
-	c.keys.sealers[protocol.EncryptionInitial] = sealer
-	c.keys.openers[protocol.EncryptionInitial] = opener
+// deriveInitialKeys derives the Initial keys from the client's Destination Connection ID (RFC 9001, Section 5.2).
+func (c *Conn) deriveInitialKeys(dst protocol.ConnectionID) {
+	c.setInitialKeys(newInitialKeys(c.version, dst, c.perspective))
+}
+
+func (c *Conn) setInitialKeys(k initialKeys) {
+	c.keys.sealers[protocol.EncryptionInitial] = k.sealer
+	c.keys.openers[protocol.EncryptionInitial] = k.opener
 }
 
 func (c *Conn) newTLS() {
@@ -436,7 +439,7 @@ func (c *Conn) handleRetry(now monotime.Time, packet []byte, hdr *wire.LongHeade
 	c.life.retried, c.life.retrySrc = true, hdr.SrcCID
 	c.life.token = append([]byte(nil), hdr.Token...)
 	c.received.SetInitial(hdr.SrcCID)
-	c.setInitialKeys(hdr.SrcCID)
+	c.deriveInitialKeys(hdr.SrcCID)
 	c.recovery.ResetInitial(now, &c.result)
 	c.onRecoveryResult()
 }

@@ -110,7 +110,7 @@ func (c *Conn) switchVersion(v protocol.Version) {
 		// successfully processes a Handshake packet with the negotiated version."
 		c.keys.originalInitial = c.keys.openers[protocol.EncryptionInitial]
 	}
-	c.setInitialKeys(c.initialDstCID())
+	c.deriveInitialKeys(c.initialDstCID())
 	c.keys.oneRTT = c.newOneRTT()
 	c.tls.SetVersion(v)
 	c.publishFacts()

@@ -89,7 +89,7 @@ type attempt struct {
 	origDstCID  protocol.ConnectionID
 	retrySrcCID *protocol.ConnectionID // of the Retry, if there was one
 	rtt         time.Duration          // of the connection that the token is from, if there was one
-	sealer      *protect.Sealer        // for the answer that refuses
+	keys        initialKeys            // of the client's version
 }
 
 // errRetryToken reports a token of a Retry that does not validate the client's address.
@@ -192,11 +192,10 @@ func (l *listener) wantsRetry(addr net.Addr) bool {
 // authentic reports whether the Initial is protected with the keys that it should be. No state is
 // made for others. It makes the keys for an answer.
 func (a *attempt) authentic() bool {
-	sealer, opener := protect.InitialKeys(a.h.Version, a.h.DstCID, protocol.PerspectiveServer)
-	a.sealer = sealer
+	a.keys = newInitialKeys(a.h.Version, a.h.DstCID, protocol.PerspectiveServer)
 	// A copy, as the connection opens the packet again.
 	pkt := append([]byte(nil), a.p.Data[:a.h.PacketLen]...)
-	_, err := opener.Open(pkt, a.h.PNOffset, protocol.InvalidPacketNumber)
+	_, err := a.keys.opener.Open(pkt, a.h.PNOffset, protocol.InvalidPacketNumber)
 	return err == nil
 }
 
@@ -241,7 +240,7 @@ func (l *listener) refuse(a *attempt, code qerr.TransportErrorCode) {
 		panic("BUG: CONNECTION_CLOSE frame: " + err.Error())
 	}
 	wire.SetLongHeaderLength(b, lengthAt, pnLen+len(b)-payload+protect.Overhead)
-	b = a.sealer.Seal(b, 0, payload, pn, pnLen)
+	b = a.keys.sealer.Seal(b, 0, payload, pn, pnLen)
 	l.transport.logSent(b, qlog.Frame{Frame: &frame})
 	l.transport.reply(a.p, b)
 }
@@ -277,6 +276,7 @@ func (l *listener) newConn(a *attempt) (*Conn, error) {
 		initialRTT:       a.rtt,
 		newToken:         t.newToken,
 		replay:           t.earlyHellos,
+		initialKeys:      a.keys,
 
 		preferredVersions: preferred,
 	}

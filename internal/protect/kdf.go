@@ -1,10 +1,9 @@
 package protect
 
 import (
-	"crypto/hkdf"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/binary"
-	"hash"
 
 	"github.com/quic-go/quic-go/internal/protocol"
 )
@@ -42,27 +41,65 @@ func initialSecrets(v protocol.Version, dstCID protocol.ConnectionID) (client, s
 	if v == protocol.Version2 {
 		salt = initialSaltV2
 	}
-	secret, err := hkdf.Extract(sha256.New, dstCID.Bytes(), salt)
-	if err != nil {
-		panic("BUG: HKDF-Extract: " + err.Error())
-	}
-	client = expandLabel(sha256.New, secret, "client in", sha256.Size)
-	server = expandLabel(sha256.New, secret, "server in", sha256.Size)
+	secret := hmacSHA256(salt, dstCID.Bytes()) // HKDF-Extract
+	client = expandLabel(hashSHA256, secret[:], "client in", sha256.Size)
+	server = expandLabel(hashSHA256, secret[:], "server in", sha256.Size)
 	return client, server
 }
 
-// expandLabel is HKDF-Expand-Label with an empty context (RFC 8446, Section 7.1).
-func expandLabel(h func() hash.Hash, secret []byte, label string, n int) []byte {
+// A kdfHash is the hash function of a cipher suite: its size in bytes.
+type kdfHash int
+
+const (
+	hashSHA256 kdfHash = sha256.Size
+	hashSHA384 kdfHash = sha512.Size384
+)
+
+// maxMessage is more than the longest message: the input of HKDF-Expand, or a connection ID.
+const maxMessage = 64
+
+const hmacInner, hmacOuter = 0x36, 0x5c
+
+// hmacSHA256 is HMAC (RFC 2104) of a message of at most maxMessage bytes with a key of at most a block. It makes none of the
+// objects of crypto/hmac, of which a handshake would need some hundred.
+func hmacSHA256(key, message []byte) [sha256.Size]byte {
+	var buf [sha256.BlockSize + maxMessage]byte
+	inner := sha256.Sum256(appendPadded(buf[:0], key, sha256.BlockSize, hmacInner, message))
+	return sha256.Sum256(appendPadded(buf[:0], key, sha256.BlockSize, hmacOuter, inner[:]))
+}
+
+func hmacSHA384(key, message []byte) [sha512.Size384]byte {
+	var buf [sha512.BlockSize + maxMessage]byte
+	inner := sha512.Sum384(appendPadded(buf[:0], key, sha512.BlockSize, hmacInner, message))
+	return sha512.Sum384(appendPadded(buf[:0], key, sha512.BlockSize, hmacOuter, inner[:]))
+}
+
+// appendPadded appends a block with the key, mixed with pad, and the message.
+func appendPadded(b, key []byte, blockSize int, pad byte, message []byte) []byte {
+	for _, k := range key {
+		b = append(b, k^pad)
+	}
+	for range blockSize - len(key) {
+		b = append(b, pad)
+	}
+	return append(b, message...)
+}
+
+// expandLabel is HKDF-Expand-Label with an empty context (RFC 8446, Section 7.1). n is at most the size of the hash, so that one
+// round of HKDF-Expand is enough (RFC 5869, Section 2.3).
+func expandLabel(h kdfHash, secret []byte, label string, n int) []byte {
 	const prefix = "tls13 "
-	info := make([]byte, 0, 4+len(prefix)+len(label))
-	info = binary.BigEndian.AppendUint16(info, uint16(n))
+	var buf [maxMessage]byte
+	info := binary.BigEndian.AppendUint16(buf[:0], uint16(n))
 	info = append(info, uint8(len(prefix)+len(label)))
 	info = append(info, prefix...)
 	info = append(info, label...)
-	info = append(info, 0)
-	out, err := hkdf.Expand(h, secret, string(info), n)
-	if err != nil {
-		panic("BUG: HKDF-Expand: " + err.Error())
+	info = append(info, 0) // no context
+	info = append(info, 1) // the number of the round
+	if h == hashSHA384 {
+		sum := hmacSHA384(secret, info)
+		return sum[:n]
 	}
-	return out
+	sum := hmacSHA256(secret, info)
+	return sum[:n]
 }

@@ -53,12 +53,12 @@ type generation struct {
 }
 
 type writeKeys struct {
-	suite     *suite
-	hp        masker // is the same in all key phases (RFC 9001, Section 6.1)
-	cur, next *generation
-	sealed    uint64                // packets of this key phase
-	first     protocol.PacketNumber // the first packet of this key phase
-	acked     bool                  // a packet of this key phase was acknowledged
+	suite  *suite
+	hp     masker // is the same in all key phases (RFC 9001, Section 6.1)
+	cur    *generation
+	sealed uint64                // packets of this key phase
+	first  protocol.PacketNumber // the first packet of this key phase
+	acked  bool                  // a packet of this key phase was acknowledged
 }
 
 type readKeys struct {
@@ -85,11 +85,11 @@ func NewOneRTT(v protocol.Version, limits Limits) *OneRTT {
 
 // SetWriteSecret installs the keys for sending.
 func (k *OneRTT) SetWriteSecret(suite uint16, secret []byte) error {
-	s, hp, cur, next, err := k.firstGenerations(suite, secret)
+	s, hp, cur, err := k.firstGeneration(suite, secret)
 	if err != nil {
 		return err
 	}
-	k.write.suite, k.write.hp, k.write.cur, k.write.next = s, hp, cur, next
+	k.write.suite, k.write.hp, k.write.cur = s, hp, cur
 	if k.limits.Confidentiality == 0 {
 		k.limits.Confidentiality = s.confidentiality
 	}
@@ -98,26 +98,25 @@ func (k *OneRTT) SetWriteSecret(suite uint16, secret []byte) error {
 
 // SetReadSecret installs the keys for receiving.
 func (k *OneRTT) SetReadSecret(suite uint16, secret []byte) error {
-	s, hp, cur, next, err := k.firstGenerations(suite, secret)
+	s, hp, cur, err := k.firstGeneration(suite, secret)
 	if err != nil {
 		return err
 	}
-	k.read.suite, k.read.hp, k.read.cur, k.read.next = s, hp, cur, next
+	k.read.suite, k.read.hp, k.read.cur, k.read.next = s, hp, cur, k.newGeneration(s, cur.nextSecret)
 	if k.limits.Integrity == 0 {
 		k.limits.Integrity = s.integrity
 	}
 	return nil
 }
 
-func (k *OneRTT) firstGenerations(id uint16, secret []byte) (s *suite, hp masker, cur, next *generation, err error) {
+func (k *OneRTT) firstGeneration(id uint16, secret []byte) (s *suite, hp masker, cur *generation, err error) {
 	if s, err = suiteFor(id, secret); err != nil {
-		return nil, nil, nil, nil, err
+		return nil, nil, nil, err
 	}
 	if hp, err = newMasker(s, k.labels, secret); err != nil {
-		return nil, nil, nil, nil, err
+		return nil, nil, nil, err
 	}
-	cur = k.newGeneration(s, secret)
-	return s, hp, cur, k.newGeneration(s, cur.nextSecret), nil
+	return s, hp, k.newGeneration(s, secret), nil
 }
 
 func (k *OneRTT) newGeneration(s *suite, secret []byte) *generation {
@@ -125,7 +124,7 @@ func (k *OneRTT) newGeneration(s *suite, secret []byte) *generation {
 	if err != nil {
 		panic("BUG: 1-RTT keys: " + err.Error())
 	}
-	return &generation{key: key, nextSecret: expandLabel(s.hash, secret, k.labels.ku, s.hashLen)}
+	return &generation{key: key, nextSecret: expandLabel(s.hash, secret, k.labels.ku, int(s.hash))}
 }
 
 // CanSeal reports whether there are keys for sending that may still be used. They may not if the
@@ -281,7 +280,7 @@ func (k *OneRTT) rotate() {
 	k.notUntil, k.updateAfter = 0, k.limits.UpdateAfter
 
 	w := &k.write
-	w.cur, w.next = w.next, k.newGeneration(w.suite, w.next.nextSecret)
+	w.cur = k.newGeneration(w.suite, w.cur.nextSecret)
 	w.sealed, w.first, w.acked = 0, noPN, false
 
 	r := &k.read

@@ -3,10 +3,7 @@ package protect
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/sha256"
-	"crypto/sha512"
 	"fmt"
-	"hash"
 	"math"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -31,8 +28,7 @@ const (
 // A suite is what a cipher suite means for packet protection.
 type suite struct {
 	keyLen          int
-	hash            func() hash.Hash
-	hashLen         int
+	hash            kdfHash
 	newAEAD         func(key []byte) (cipher.AEAD, error)
 	newMasker       func(key []byte) (masker, error)
 	confidentiality uint64
@@ -41,17 +37,17 @@ type suite struct {
 
 var (
 	suiteAES128 = suite{
-		keyLen: 16, hash: sha256.New, hashLen: sha256.Size,
+		keyLen: 16, hash: hashSHA256,
 		newAEAD: newGCM, newMasker: newAESMasker,
 		confidentiality: gcmConfidentialityLimit, integrity: gcmIntegrityLimit,
 	}
 	suiteAES256 = suite{
-		keyLen: 32, hash: sha512.New384, hashLen: sha512.Size384,
+		keyLen: 32, hash: hashSHA384,
 		newAEAD: newGCM, newMasker: newAESMasker,
 		confidentiality: gcmConfidentialityLimit, integrity: gcmIntegrityLimit,
 	}
 	suiteChaCha20 = suite{
-		keyLen: chacha20poly1305.KeySize, hash: sha256.New, hashLen: sha256.Size,
+		keyLen: chacha20poly1305.KeySize, hash: hashSHA256,
 		newAEAD: chacha20poly1305.New, newMasker: newChaCha20Masker,
 		confidentiality: chachaConfidentialityLimit, integrity: chachaIntegrityLimit,
 	}
@@ -70,8 +66,8 @@ func suiteFor(id uint16, secret []byte) (*suite, error) {
 	default:
 		return nil, fmt.Errorf("cipher suite %#x is not supported", id)
 	}
-	if len(secret) != s.hashLen {
-		return nil, fmt.Errorf("secret of cipher suite %#x has %d bytes, want %d", id, len(secret), s.hashLen)
+	if len(secret) != int(s.hash) {
+		return nil, fmt.Errorf("secret of cipher suite %#x has %d bytes, want %d", id, len(secret), int(s.hash))
 	}
 	return s, nil
 }
