@@ -49,6 +49,7 @@ type connection struct {
 	logger      *slog.Logger // may be nil
 	fieldLimit  int          // decoded size of a header section
 	datagramsOn bool         // we have announced SETTINGS_H3_DATAGRAM
+	maxStreams  int64        // how many request streams the peer may have open, 0 if that is not known
 	log         *eventLog    // nil without a trace
 	// sessions remembers the settings of the server; nil unless this is a client that keeps sessions.
 	sessions *settingsCache
@@ -223,18 +224,25 @@ func (c *connection) checkFieldSize(size uint64) error {
 func (c *connection) add(s *Stream) bool {
 	id := s.StreamID()
 	c.mu.Lock()
+	c.nextID = max(c.nextID, id+4)
 	if !c.endpoint.admitLocked(s) {
 		c.mu.Unlock()
 		return false
 	}
 	c.streams[id] = s
-	c.nextID = max(c.nextID, id+4)
 	waiting := c.takeEarlyLocked(id)
 	c.mu.Unlock()
 	for _, payload := range waiting {
 		s.datagrams.push(payload)
 	}
 	return true
+}
+
+// beyondLimitLocked reports whether the peer cannot be permitted to open a request stream yet. A stream makes room for
+// another one only after it was accepted here, so the limit is not above the initial one plus those accepted. If the
+// limit is not known, no stream is beyond it.
+func (c *connection) beyondLimitLocked(id quic.StreamID) bool {
+	return c.maxStreams > 0 && int64(id/4) >= c.maxStreams+int64(c.nextID/4)
 }
 
 // takeEarlyLocked removes the early datagrams of a stream, and those that are too old.

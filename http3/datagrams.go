@@ -38,14 +38,24 @@ func (c *connection) receiveDatagrams() {
 			return
 		}
 		c.log.datagramParsed(quic.StreamID(4*quarter), len(b), len(b)-n)
-		c.deliverDatagram(quic.StreamID(4*quarter), b[n:])
+		if err := c.deliverDatagram(quic.StreamID(4*quarter), b[n:]); err != nil {
+			c.abort(err)
+			return
+		}
 	}
 }
 
 // deliverDatagram queues a datagram for its stream. One for a stream that is over is dropped, one for
 // a stream that a client will open is kept for a while (RFC 9297, Section 2.1).
-func (c *connection) deliverDatagram(id quic.StreamID, payload []byte) {
+func (c *connection) deliverDatagram(id quic.StreamID, payload []byte) *connError {
 	c.mu.Lock()
+	if c.beyondLimitLocked(id) {
+		c.mu.Unlock()
+		// "If an HTTP/3 Datagram is received and its Quarter Stream ID field maps to a stream that cannot be created
+		// due to client-initiated bidirectional stream limits, it SHOULD be treated as an HTTP/3 connection error of
+		// type H3_ID_ERROR." (RFC 9297, Section 2.1)
+		return connErrorf(ErrCodeIDError, "datagram for stream %d, which is beyond the limit", id)
+	}
 	s := c.streams[id]
 	if s == nil && c.role == server && id >= c.nextID {
 		if len(c.early) >= maxEarlyDatagrams {
@@ -55,13 +65,18 @@ func (c *connection) deliverDatagram(id quic.StreamID, payload []byte) {
 	}
 	c.mu.Unlock()
 	if s == nil {
-		return
+		return nil
 	}
 	// The callback that closes the queue comes at the end of the turn in which the half has closed: look
 	// at the half itself, so that nothing that arrived after that gets through.
-	if state, _ := s.str.ReceiveState(); !state.Closed() {
-		s.datagrams.push(payload)
+	if state, _ := s.str.ReceiveState(); state.Closed() || s.datagrams.push(payload) {
+		return nil
 	}
+	// "If an HTTP Datagram is received and it is associated with a request that has no known semantics for HTTP
+	// Datagrams, the receiver MUST terminate the request. If HTTP/3 is in use, the request stream MUST be aborted with
+	// H3_DATAGRAM_ERROR (0x33)." (RFC 9297, Section 2)
+	s.abort(ErrCodeDatagramError)
+	return nil
 }
 
 // A datagramQueue holds the datagrams received for one stream, at most maxStreamDatagrams, and
@@ -73,23 +88,35 @@ type datagramQueue struct {
 	mu      sync.Mutex // leaf, guards what follows
 	waiting [][]byte
 	err     error         // why nothing more will arrive
+	refused bool          // the request has no semantics for datagrams
 	retired bool          // what waits counts no more, it is the user's
 	changed chan struct{} // closed, and replaced, on a change; nil if nobody waits
 }
 
-func (q *datagramQueue) push(payload []byte) {
+// push reports false if the request has no semantics for datagrams.
+func (q *datagramQueue) push(payload []byte) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.err != nil || len(q.waiting) >= maxStreamDatagrams {
-		return
+	if q.err != nil || q.refused || len(q.waiting) >= maxStreamDatagrams {
+		return q.err != nil || !q.refused
 	}
 	n := int64(len(payload))
 	if q.conn.datagramBytes.Add(n) > maxDatagramBytes {
 		q.conn.datagramBytes.Add(-n)
-		return
+		return true
 	}
 	q.waiting = append(q.waiting, payload)
 	q.wakeLocked()
+	return true
+}
+
+// refuse drops what waits, and makes push refuse what comes: nobody can receive datagrams of the request.
+func (q *datagramQueue) refuse() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.refused = true
+	q.forgetLocked()
+	q.waiting = nil
 }
 
 // close makes pop return err once the queue is empty.
@@ -107,10 +134,15 @@ func (q *datagramQueue) close(err error) {
 func (q *datagramQueue) retire() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.forgetLocked()
+	q.retired = true
+}
+
+// forgetLocked takes what waits out of the account.
+func (q *datagramQueue) forgetLocked() {
 	if q.retired {
 		return
 	}
-	q.retired = true
 	for _, payload := range q.waiting {
 		q.conn.datagramBytes.Add(-int64(len(payload)))
 	}

@@ -32,6 +32,9 @@ const (
 	maxEarlyDatagrams = 16
 	earlyDatagramTime = time.Second
 
+	// defaultMaxIncomingStreams is quic.Config.MaxIncomingStreams if it is zero.
+	defaultMaxIncomingStreams = 100
+
 	// requestHeaderTimeout is the time a client has for the header section of a request.
 	requestHeaderTimeout = 30 * time.Second
 )

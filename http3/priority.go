@@ -12,26 +12,49 @@ type priority struct {
 	incremental bool
 }
 
-// parsePriority parses a Priority Field Value, a dictionary of structured fields (RFC 9651).
+// defaultUrgency is the urgency without a priority (RFC 9218, Section 4.1).
+const defaultUrgency = 3
+
+// parsePriority parses a Priority Field Value, a dictionary of structured fields (RFC 9651, Section 3.2). Of members
+// with the same key the last one counts. What cannot be parsed is ignored, as far as it goes.
 //
 // "unknown priority parameters, priority parameters with out-of-range values, or values of unexpected
 // types MUST be ignored" (RFC 9218, Section 4).
 func parsePriority(s string) priority {
-	p := priority{urgency: 3}
-	for member := range strings.SplitSeq(s, ",") {
-		member = strings.Trim(member, " \t")
-		// The members that count have no quoted value that could contain a delimiter.
+	p := priority{urgency: defaultUrgency}
+	for s != "" {
+		var member string
+		member, s = cutMember(s)
+		// Values that count contain no semicolon.
 		member, _, _ = strings.Cut(member, ";")
-		switch {
-		case member == "i" || member == "i=?1":
-			p.incremental = true
-		case member == "i=?0":
-			p.incremental = false
-		case len(member) == 3 && strings.HasPrefix(member, "u=") && '0' <= member[2] && member[2] <= '7':
-			p.urgency = int8(member[2] - '0')
+		key, value, hasValue := strings.Cut(member, "=")
+		switch key {
+		case "u":
+			p.urgency = defaultUrgency
+			if len(value) == 1 && '0' <= value[0] && value[0] <= '7' {
+				p.urgency = int8(value[0] - '0')
+			}
+		case "i":
+			p.incremental = !hasValue || value == "?1"
 		}
 	}
 	return p
+}
+
+// cutMember cuts a dictionary behind the comma that ends its first member, which is no comma inside a string.
+func cutMember(s string) (member, rest string) {
+	inString := false
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '\\' && inString:
+			i++
+		case s[i] == '"':
+			inString = !inString
+		case s[i] == ',' && !inString:
+			return strings.Trim(s[:i], " \t"), s[i+1:]
+		}
+	}
+	return strings.Trim(s, " \t"), ""
 }
 
 // parsePriorityUpdate parses a PRIORITY_UPDATE frame for a request stream (RFC 9218, Section 7.2).

@@ -24,6 +24,11 @@ func TestParsePriority(t *testing.T) {
 		{`i="x"`, priority{urgency: 3}},
 		{"foo, bar=1, u=2", priority{urgency: 2}},
 		{"u=1, u=6", priority{urgency: 6}},
+		{"u=1, u=9", priority{urgency: 3}},
+		{"u=1,i=?1;a , i=7", priority{urgency: 1}},
+		{`foo="a,u=1,i", u=2`, priority{urgency: 2}},
+		{`foo="\",u=1", u=5,`, priority{urgency: 5}},
+		{`foo="u=1, u=5`, priority{urgency: 3}},
 	}
 	for _, test := range tests {
 		if got := parsePriority(test.in); got != test.want {

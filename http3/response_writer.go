@@ -125,6 +125,9 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 		w.sniff(p)
 		return 0, http.ErrContentLength
 	}
+	if w.written == 0 && !w.str.connect {
+		w.str.datagrams.refuse() // HTTPStream is not possible any more
+	}
 	w.written += int64(len(p))
 	if w.isHead {
 		w.buf = append(w.buf, p[:min(len(p), max(0, sniffBytes-len(w.buf)))]...)

@@ -289,21 +289,3 @@ func crumbs(n int) (fields []string) {
 	}
 	return fields
 }
-
-func TestManyPriorityUpdatesAreBounded(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		w.serve(echo)
-		conn := w.rawConn()
-		var updates []byte
-		for id := range 20_000 {
-			payload := append(quicvarint.Append(nil, uint64(4*id)), "u=0, i"...)
-			updates = append(updates, frame(0xf0700, payload)...)
-		}
-		str := openUni(t, conn, settings)
-		if _, err := str.Write(updates); err != nil {
-			t.Fatal(err)
-		}
-		wantAnswered(t, rawRequest(t, conn, getHeaders("priority", "u=7;x, foo, i=?0")))
-		wantOpen(t, conn)
-	})
-}

@@ -98,6 +98,9 @@ func (x *exchange) run() (*http.Response, error) {
 		return nil, err
 	}
 	x.str = &RequestStream{str: str, conn: x.conn, trace: x.trace}
+	if x.req.Method != http.MethodConnect {
+		str.datagrams.refuse()
+	}
 	if ctx.Done() != nil {
 		x.stop = context.AfterFunc(ctx, func() { str.abort(ErrCodeRequestCanceled) })
 	}

@@ -17,7 +17,7 @@ type RawServerConn struct{ c *serverConn }
 // the client and passes those that are meant for HTTP/3 to HandleRequestStream and
 // HandleUnidirectionalStream. It fails if the server is closed.
 func (s *Server) NewRawServerConn(conn *quic.Conn) (*RawServerConn, error) {
-	c, err := s.newConn(conn)
+	c, err := s.newConn(conn, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -64,8 +64,9 @@ type serverConn struct {
 	priorities map[quic.StreamID]priority // of streams not yet open
 }
 
-// newConn begins to serve a connection.
-func (s *Server) newConn(qc *quic.Conn) (*serverConn, error) {
+// newConn begins to serve a connection. maxStreams is how many request streams a client may have open, 0 if that is not
+// known.
+func (s *Server) newConn(qc *quic.Conn, maxStreams int64) (*serverConn, error) {
 	ctx := qc.Context()
 	ctx = context.WithValue(ctx, ServerContextKey, s)
 	ctx = context.WithValue(ctx, http.LocalAddrContextKey, qc.LocalAddr())
@@ -80,6 +81,7 @@ func (s *Server) newConn(qc *quic.Conn) (*serverConn, error) {
 	c.conn.logger = s.Logger
 	c.conn.fieldLimit = s.maxHeaderBytes()
 	c.conn.datagramsOn = s.EnableDatagrams
+	c.conn.maxStreams = maxStreams
 	if err := s.addConn(c); err != nil {
 		qc.CloseWithError(quic.ApplicationErrorCode(ErrCodeNoError), "")
 		return nil, err
@@ -215,6 +217,12 @@ func (c *serverConn) handlePriorityUpdate(t FrameType, payload []byte) error {
 	}
 	streamID := quic.StreamID(id)
 	c.conn.mu.Lock()
+	// "If a server receives a PRIORITY_UPDATE (type=0xF0700) with a stream ID that is beyond the stream limits, this
+	// SHOULD be treated as a connection error of type H3_ID_ERROR." (RFC 9218, Section 7.2)
+	if c.conn.beyondLimitLocked(streamID) {
+		c.conn.mu.Unlock()
+		return connErrorf(ErrCodeIDError, "PRIORITY_UPDATE frame for stream %d, which is beyond the limit", id)
+	}
 	s := c.conn.streams[streamID]
 	_, known := c.priorities[streamID]
 	if s == nil && streamID >= c.conn.nextID && (known || len(c.priorities) < maxPendingPriorities) {

@@ -95,6 +95,19 @@ func (s *Server) newQUICConfig() *quic.Config {
 	return conf
 }
 
+// maxIncomingStreams returns how many request streams a client may have open on a connection that the server has listened
+// for itself, 0 if that differs from one client to the next.
+func (s *Server) maxIncomingStreams() int64 {
+	switch conf := s.QUICConfig; {
+	case conf == nil || conf.GetConfigForClient == nil && conf.MaxIncomingStreams == 0:
+		return defaultMaxIncomingStreams
+	case conf.GetConfigForClient != nil:
+		return 0
+	default:
+		return max(conf.MaxIncomingStreams, 0)
+	}
+}
+
 // ServeListener serves HTTP/3 on the connections of a listener, which stays open, until the server or
 // the listener is closed. Its TLS configuration must negotiate HTTP/3, see ConfigureTLSConfig.
 // If the listener allows 0-RTT, tickets of a server with other settings must not be valid any more
@@ -108,6 +121,10 @@ func (s *Server) serve(ln QUICListener, own bool) error {
 		return err
 	}
 	defer s.removeListener(ln)
+	maxStreams := int64(0)
+	if own {
+		maxStreams = s.maxIncomingStreams()
+	}
 	for {
 		conn, err := ln.Accept(ctx)
 		if errors.Is(err, quic.ErrServerClosed) || ctx.Err() != nil {
@@ -119,12 +136,12 @@ func (s *Server) serve(ln QUICListener, own bool) error {
 		if err != nil {
 			return err
 		}
-		go s.serveAccepted(conn)
+		go s.serveAccepted(conn, maxStreams)
 	}
 }
 
-func (s *Server) serveAccepted(conn *quic.Conn) {
-	if err := s.ServeQUICConn(conn); err != nil && s.Logger != nil {
+func (s *Server) serveAccepted(conn *quic.Conn, maxStreams int64) {
+	if err := s.serveConn(conn, maxStreams); err != nil && s.Logger != nil {
 		s.Logger.Debug("serving connection failed", "remote", conn.RemoteAddr().String(), "error", err)
 	}
 }
@@ -132,8 +149,10 @@ func (s *Server) serveAccepted(conn *quic.Conn) {
 // ServeQUICConn serves HTTP/3 on a connection until that is over. It returns nil if either side has
 // closed it with ErrCodeNoError, or the client with a code that means nothing, and the connection's error
 // otherwise.
-func (s *Server) ServeQUICConn(conn *quic.Conn) error {
-	c, err := s.newConn(conn)
+func (s *Server) ServeQUICConn(conn *quic.Conn) error { return s.serveConn(conn, 0) }
+
+func (s *Server) serveConn(conn *quic.Conn, maxStreams int64) error {
+	c, err := s.newConn(conn, maxStreams)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/quic-go/quic-go"
@@ -38,7 +39,7 @@ func (c *serverConn) handleRequest(s *Stream) {
 	}
 	s.SetReadDeadline(time.Time{})
 	if p, ok := req.Header["Priority"]; ok {
-		priority := parsePriority(p[len(p)-1])
+		priority := parsePriority(strings.Join(p, ","))
 		s.SetPriority(priority.urgency, priority.incremental)
 	}
 	c.serve(s, req)
