@@ -312,7 +312,7 @@ func rapidReset(t *testing.T, r *rogue) {
 		str.Write(request)
 		open = append(open, str)
 		// The reset comes with the request, or when it is being handled.
-		if wait := i / 1000 % 2; len(open) > 50*wait {
+		if wait := i / 1000 % 8 / 7; len(open) > 50*wait {
 			time.Sleep(time.Duration(wait) * 10 * time.Millisecond)
 			resetAll()
 		}
@@ -335,7 +335,10 @@ func rapidReset(t *testing.T, r *rogue) {
 
 // idleFrames: frames that mean nothing cost nothing but their bytes. We do not count them.
 func idleFrames(t *testing.T, r *rogue) {
-	const n = 100_000
+	n := 100_000
+	if raceEnabled {
+		n /= 10
+	}
 	for _, f := range [][]byte{frame(0, nil), frame(0x21, nil), frame(0x1f*1000+0x21, []byte("x"))} {
 		r.connect()
 		before := heap()

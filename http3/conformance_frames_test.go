@@ -64,15 +64,10 @@ var frameCases = map[string]conformanceCase{
 		}
 	}),
 	"T-415": func(t *testing.T, r *rogue) {
-		for _, typ := range []uint64{0x21, 0x40, 1<<62 - 1} {
-			r.connect()
-			endless := quicvarint.Append(quicvarint.Append(nil, typ), 1<<62-1)
-			r.sendMuch(r.uni(with(settings, endless))[0])
-			wantOpen(t, r.conn)
-			r.wantUsable()
-			r.conn.CloseWithError(0x100, "")
-			time.Sleep(time.Second)
-		}
+		r.connect()
+		r.sendMuch(r.uni(with(settings, quicvarint.Append([]byte{0x21}, 1<<62-1)))[0])
+		wantOpen(t, r.conn)
+		r.wantUsable()
 	},
 	"T-416": func(t *testing.T, r *rogue) {
 		for _, b := range [][]byte{frame(0, []byte("x")), frame(0, nil), with(frame(0x21, nil), frame(0, []byte("x"))), with(frame(0, nil), r.header())} {
@@ -237,17 +232,21 @@ func (r *rogue) sendMuch(str interface {
 	SetWriteDeadline(time.Time) error
 }) {
 	r.t.Helper()
+	size := int64(16 << 20)
+	if raceEnabled {
+		size /= 2
+	}
 	before := heap()
 	str.SetWriteDeadline(time.Now().Add(time.Minute))
 	part := make([]byte, 64<<10)
-	for range 256 {
+	for range size / int64(len(part)) {
 		if _, err := str.Write(part); err != nil {
 			r.t.Fatalf("writing a frame of unknown type: %v", err)
 		}
 	}
 	time.Sleep(time.Second)
-	if grown := heap() - before; grown > 4<<20 {
-		r.t.Errorf("16 MiB of a frame of unknown type hold %d bytes", grown)
+	if grown := heap() - before; grown > size/4 {
+		r.t.Errorf("%d bytes of a frame of unknown type hold %d bytes", size, grown)
 	}
 }
 
@@ -261,8 +260,8 @@ func heap() int64 {
 }
 
 func unknownFramesAreSkipped(t *testing.T, r *rogue) {
-	for _, typ := range []uint64{0x21, 0x40, 0x1f*1000 + 0x21, 0xf0702, 1<<62 - 1} {
-		for _, size := range []int{0, 1, 1 << 20} {
+	for i, typ := range []uint64{0x21, 0x40, 0x1f*1000 + 0x21, 0xf0702, 1<<62 - 1} {
+		for _, size := range [][]int{{0, 1, 1 << 20}, {0, 1}}[min(i, 1)] {
 			unknown := frame(typ, make([]byte, size))
 			control := r.uni(with(settings, unknown))[0]
 			control.Write(unknown)

@@ -70,8 +70,9 @@ func (w *world) dial(ctx context.Context, _ string, tlsConf *tls.Config, conf *q
 func (w *world) serve(handler http.HandlerFunc) {
 	w.t.Helper()
 	w.server.Handler = handler
-	w.served = make(chan error, 1)
-	go func() { w.served <- w.server.Serve(w.serverPC) }()
+	server, served := w.server, make(chan error, 1)
+	w.served = served
+	go func() { served <- server.Serve(w.serverPC) }()
 	synctest.Wait()
 }
 
