@@ -36,6 +36,9 @@ const (
 	connWindow   = 96 << 10
 )
 
+// keepAlive is when a client speaks that only waits: a server cannot reach it behind a NAT that has forgotten it.
+const keepAlive = 5 * time.Second
+
 // ticketTimeout is how long to wait for a session ticket.
 const ticketTimeout = 10 * time.Second
 
@@ -116,6 +119,7 @@ func (r *run) onOneConnection(ctx context.Context, urls []string, method string)
 func (r *run) roundTripper() roundTripper {
 	conf := baseConfig(r.client.Config)
 	conf.InitialStreamReceiveWindow, conf.InitialConnectionReceiveWindow = streamWindow, connWindow
+	conf.KeepAlivePeriod = keepAlive
 	if r.version2 {
 		conf.Versions = []quic.Version{quic.Version1, quic.Version2}
 	}

@@ -9,6 +9,9 @@ import (
 	quicproxy "github.com/quic-go/quic-go/integrationtests/tools/proxy"
 )
 
+// maxDatagramSize is what fits in a packet of an Ethernet. Larger datagrams vanish, as on the runner's network.
+const maxDatagramSize = 1472
+
 // queueLimit is how many datagrams wait at a bottleneck, as in the runner.
 const queueLimit = 25
 
@@ -95,6 +98,9 @@ func (l *Link) direction(dir quicproxy.Direction) *direction {
 
 // drop implements quicproxy.DropCallback. It also corrupts.
 func (l *Link) drop(dir quicproxy.Direction, from, _ net.Addr, packet []byte) bool {
+	if len(packet) > maxDatagramSize {
+		return true
+	}
 	o, now := &l.options, time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
