@@ -10,15 +10,11 @@ import (
 type cost struct {
 	measured bool
 
-	held          float64 // goroutines while all streams are open
-	peak          float64 // goroutines at the end of the connection
-	perStream     float64 // allocations for a stream from its opening to its end
-	perTransition float64 // allocations for a transition
-	transition    time.Duration
-	stream        time.Duration // of churn
-	heap          float64       // bytes for each stream that is over
-	leaked        map[string]float64
-	limit         map[string]string // whether the peer could open one more
+	held          float64       // goroutines while all streams are open
+	peak          float64       // goroutines at the end of the connection
+	perStream     float64       // allocations for a stream from its opening to its end
+	perTransition float64       // allocations for a transition
+	transition    time.Duration // processor time of a transition
 }
 
 // costOf compares the rows of an arm with those of None. Of what was measured several times the smallest counts: other
@@ -37,12 +33,9 @@ func costOf(rows []measure.Row, build, arm string) (c cost) {
 	c.peak = difference(func(r measure.Row) float64 { return float64(r.Peak) })
 	transitions := transitionsAtEnd * streams
 	c.perTransition = difference(func(r measure.Row) float64 { return float64(r.CloseMallocs) }) / transitions
-	c.transition = time.Duration(difference(func(r measure.Row) float64 { return float64(r.CloseWall) }) / transitions)
-	churn := func(f func(measure.Row) float64) float64 {
-		return smallest(rows, build, arm, measure.Churn, f) - smallest(rows, build, measure.None, measure.Churn, f)
-	}
-	c.perStream = churn(func(r measure.Row) float64 { return float64(r.Mallocs) / float64(r.Streams) })
-	c.stream = time.Duration(churn(func(r measure.Row) float64 { return float64(r.Wall) / float64(r.Streams) }))
+	c.transition = time.Duration(difference(func(r measure.Row) float64 { return float64(r.CloseCPU) }) / transitions)
+	mallocs := func(r measure.Row) float64 { return float64(r.Mallocs) / float64(r.Streams) }
+	c.perStream = smallest(rows, build, arm, measure.Churn, mallocs) - smallest(rows, build, measure.None, measure.Churn, mallocs)
 	return c
 }
 

@@ -24,7 +24,7 @@ var faults = []fault{
 		new:  "if r.id != 8 || s != ReceiveStateDataRecvd { o.onState(s) }",
 	},
 	{
-		name: "remove", what: "streams that are over are removed from the map before delivery",
+		name: "remove", what: "streams that are over are removed from the map before delivery, which then does not find them",
 		file: "stream_observer.go",
 		old:  "returned = m.deliverStream(r) || returned",
 		new:  "if r.over() { if m.holds(r) { returned = m.remove(r) || returned }; continue }; returned = m.deliverStream(r) || returned",

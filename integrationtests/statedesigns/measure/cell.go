@@ -76,7 +76,7 @@ type Row struct {
 	Failure string // why the cell has no result
 
 	Closings Count // "closed for sending" and "closed for receiving", once per stream and layer
-	States   Count // all states of Section 3 of RFC 9000 and the extensions; of designs that report them
+	States   Count // all states of RFC 9000, Section 3 and the extensions; of designs that report them
 	P50, P99 time.Duration
 
 	Datagrams      int // that the layer gave to the library
@@ -91,9 +91,9 @@ type Row struct {
 	Peak         int           // most goroutines during the close
 	Mallocs      uint64        // from before the first stream to before the close
 	CloseMallocs uint64        // during the close
-	CloseWall    time.Duration // how long the close took
+	CloseCPU     time.Duration // processor time of the close
 	Heap         int64         // bytes more after the streams than before them
-	Wall         time.Duration // of the streams
+	CPU          time.Duration // processor time of the streams
 }
 
 // Name is String without kind and numbers, for tests and errors.

@@ -33,6 +33,8 @@ func (f frameLog) RecordEvent(e qlogwriter.Event) {
 		f.received(&e)
 	case *qlog.PacketReceived:
 		f.received(e)
+	case qlog.ConnectionClosed, *qlog.ConnectionClosed:
+		f.log.add(event{kind: over}) // the CONNECTION_CLOSE may have been lost
 	}
 }
 

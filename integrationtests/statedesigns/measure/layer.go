@@ -85,6 +85,12 @@ func (l *layer) left() []*entry {
 	return left
 }
 
+func (l *layer) countLeft() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.entries)
+}
+
 // sweep is called after the end of the connection, for designs that hear nothing of it from the streams.
 func (l *layer) sweep() {
 	for _, e := range l.left() {

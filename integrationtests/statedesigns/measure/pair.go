@@ -18,6 +18,10 @@ import (
 
 const protocolName = "statedesigns"
 
+// shortestDelay is that of the network with a round trip time of zero: it keeps an answer from being at the instant of
+// its question, and a handshake from being over before the next call.
+const shortestDelay = time.Microsecond
+
 // certificate makes a certificate that is valid in bubbles too, whose clocks start in the year 2000.
 var certificate = sync.OnceValues(func() (tls.Certificate, error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -68,7 +72,7 @@ func newPair(c Cell) (*pair, error) {
 		return nil, err
 	}
 	if c.Kind == Counts {
-		client, server := newLink(c.Seed, c.Loss, c.RTT/2)
+		client, server := newLink(c.Seed, c.Loss, max(c.RTT/2, shortestDelay))
 		p.sockets = [2]net.PacketConn{client, server}
 	} else {
 		for i := range p.sockets {

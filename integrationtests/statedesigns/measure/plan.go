@@ -15,7 +15,7 @@ type Plan struct {
 	Closing  int // streams of the cells for the end of a connection; 0 means none
 	Churning int // streams of the cells for churn; 0 means none
 	Leaking  int // streams of the cells for leaked memory; 0 means none
-	Repeat   int // how often the cells for the end of a connection are measured, after the first time
+	Repeat   int // how often the cells for latencies and the end of a connection are measured, after the first time
 	Seed     uint64
 }
 
@@ -39,7 +39,7 @@ func FullPlan(seed uint64) Plan {
 	}
 }
 
-// QuickPlan takes seconds.
+// QuickPlan takes seconds. It says nothing of memory.
 func QuickPlan(seed uint64) Plan {
 	return Plan{
 		Losses: []float64{0.05}, RTTs: []time.Duration{20 * time.Millisecond},
@@ -48,7 +48,7 @@ func QuickPlan(seed uint64) Plan {
 			Normal: 20, ResetNeverRead: 20, StopNeverWritten: 20, DatagramLoad: 8, ConnectionClose: 100, Churn: 200,
 			TwoLayers: 21, EarlyRejected: 10, SlowObserver: 10,
 		},
-		Latency: 50, Closing: 1000, Churning: 2000, Leaking: 200, Seed: seed,
+		Latency: 50, Closing: 1000, Churning: 2000, Seed: seed,
 	}
 }
 
@@ -60,19 +60,33 @@ func Arms(build string) []string {
 	return []string{Completion}
 }
 
+// A Network is a simulated network.
+type Network struct {
+	Loss float64
+	RTT  time.Duration
+}
+
+// Networks returns those of the counted cells.
+func (p Plan) Networks() (all []Network) {
+	for _, loss := range p.Losses {
+		for _, rtt := range p.RTTs {
+			all = append(all, Network{loss, rtt})
+		}
+	}
+	return all
+}
+
 // Grid returns the cells in virtual time for one build. Cells may be played in any order and several at a time.
 func (p Plan) Grid(build string) (cells []Cell) {
-	add := func(workload, arm string, loss float64, rtt time.Duration) {
+	add := func(workload, arm string, n Network) {
 		// The seed is that of the network: it is the same one for each arm.
-		seed := p.Seed + uint64(loss*1000)<<16 + uint64(rtt/time.Millisecond)<<32
-		cells = append(cells, Cell{Counts, workload, arm, p.Streams[workload], loss, rtt, seed})
+		seed := p.Seed + uint64(n.Loss*1000)<<16 + uint64(n.RTT/time.Millisecond)<<32
+		cells = append(cells, Cell{Counts, workload, arm, p.Streams[workload], n.Loss, n.RTT, seed})
 	}
 	for _, workload := range p.Counted {
-		for _, loss := range p.Losses {
-			for _, rtt := range p.RTTs {
-				for _, arm := range Arms(build) {
-					add(workload, arm, loss, rtt)
-				}
+		for _, n := range p.Networks() {
+			for _, arm := range Arms(build) {
+				add(workload, arm, n)
 			}
 		}
 	}
@@ -80,10 +94,10 @@ func (p Plan) Grid(build string) (cells []Cell) {
 		return cells
 	}
 	for _, rtt := range p.RTTs {
-		add(DatagramLoad, CallbackConn, 0, rtt)
+		add(DatagramLoad, CallbackConn, Network{p.Losses[0], rtt})
 	}
 	for _, arm := range []string{Channel, Callback} {
-		add(SlowObserver, arm, 0, 20*time.Millisecond)
+		add(SlowObserver, arm, Network{RTT: 20 * time.Millisecond})
 	}
 	return cells
 }
@@ -95,12 +109,12 @@ func (p Plan) Loopback(build string) (cells []Cell) {
 			cells = append(cells, Cell{Kind: kind, Workload: workload, Arm: arm, Streams: streams, Seed: p.Seed})
 		}
 	}
-	for _, arm := range Arms(build) {
-		for _, workload := range []string{Normal, ResetNeverRead, StopNeverWritten} {
-			add(Latency, workload, arm, p.Latency)
-		}
-	}
 	for range 1 + p.Repeat {
+		for _, arm := range Arms(build) {
+			for _, workload := range []string{Normal, ResetNeverRead, StopNeverWritten} {
+				add(Latency, workload, arm, p.Latency)
+			}
+		}
 		for _, arm := range slices.Concat([]string{None}, Arms(build)) {
 			add(Cost, ConnectionClose, arm, p.Closing)
 		}
