@@ -67,7 +67,7 @@ var importTable = map[string][]string{
 	"interop/link":         {"integrationtests/tools/proxy"},
 	"example/...":          {".", "http3", "qlog", "http3/qlog", "qlogwriter", "quicvarint"},
 	"cmd/qlogview":         {},
-	"metrics":              {".", "qlog", "qlogwriter", "github.com/prometheus/client_golang"}, // a module of its own
+	"metrics":              {".", "qlog", "http3/qlog", "qlogwriter", "github.com/prometheus/client_golang"}, // a module of its own
 	"cmd/...":              {".", "qlog", "http3/qlog", "qlogwriter", "quicvarint", "cmd/..."},
 }
 
