@@ -204,6 +204,7 @@ func (t *Transport) connect(ctx context.Context, p connParams) (*Conn, error) {
 	case <-ready: // the connection was usable before it ended
 		return c, nil
 	default:
+		<-c.done // only now its connection ID can be given to another one
 		return nil, context.Cause(c.Context())
 	}
 }

@@ -23,7 +23,7 @@ type connTable struct {
 	dials        int // calls of Dial
 	listener     *listener
 	err          error // why the Transport is closed; nil while it is open
-	closing      bool  // a Transport that closes itself does so
+	closing      bool  // somebody closes the Transport, or it closes itself
 }
 
 // connStage tells the accepted connections whose handshake is not complete from all others.
@@ -239,6 +239,13 @@ func (t *Transport) release() {
 	if last {
 		_ = t.Close()
 	}
+}
+
+// noteClosing keeps the Transport from closing itself: its last connection would wait for Close, which waits for it.
+func (t *Transport) noteClosing() {
+	t.table.mu.Lock()
+	defer t.table.mu.Unlock()
+	t.table.closing = true
 }
 
 // closesNowLocked reports whether the Transport closes itself. The caller then calls Close, without the lock.

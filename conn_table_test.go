@@ -217,3 +217,30 @@ func TestSingleTransportWaitsForSecondAttempt(t *testing.T) {
 		}
 	})
 }
+
+// A connection that is over does not wait for Close while Close waits for it.
+func TestCloseWithAConnectionThatEnds(t *testing.T) {
+	inBubble(t, &Transport{life: transportLife{single: true}}, func(t *testing.T, n *rawNet) {
+		tr := n.transport
+		c := idleConn(t, tr, cid("aaaa"))
+		if err := tr.register(c, stageOther, cid("aaaa")); err != nil {
+			t.Fatal(err)
+		}
+		closed := make(chan struct{})
+		go func() {
+			tr.Close()
+			close(closed)
+		}()
+		synctest.Wait() // Close waits for the connection
+		tr.connClosed(c, []protocol.ConnectionID{cid("aaaa")}, nil, 0)
+		synctest.Wait()
+		select {
+		case <-closed:
+			t.Error("Close did not wait for the connection")
+		default:
+		}
+		c.cancel(ErrTransportClosed)
+		c.closeRequests()
+		<-closed
+	})
+}

@@ -192,6 +192,7 @@ func (t *Transport) Close() error {
 
 func (t *Transport) close() {
 	t.life.initOnce.Do(func() { t.life.initErr = ErrTransportClosed }) // it never runs then
+	t.noteClosing()
 	for c, left := range t.shutdown(ErrTransportClosed) {
 		if err := <-left; err != nil {
 			<-c.Context().Done()
