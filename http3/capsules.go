@@ -3,6 +3,8 @@ package http3
 import (
 	"errors"
 	"io"
+	"net/http"
+	"strings"
 
 	"github.com/quic-go/quic-go/quicvarint"
 )
@@ -10,6 +12,42 @@ import (
 // CapsuleProtocolHeader is the header field that says that a message uses the Capsule Protocol
 // (RFC 9297, Section 3.4).
 const CapsuleProtocolHeader = "Capsule-Protocol"
+
+// usesCapsules reports whether the header of a message says that it uses the Capsule Protocol.
+//
+// "Its value MUST be a Boolean; any other value type MUST be handled as if the field were not present by recipients (for
+// example, if this field is included multiple times, its type will become a List and the field will be ignored)."
+// (RFC 9297, Section 3.4)
+func usesCapsules(header http.Header) bool {
+	values := header[CapsuleProtocolHeader]
+	if len(values) != 1 || strings.Contains(values[0], ",") {
+		return false
+	}
+	value, _, _ := strings.Cut(values[0], ";") // "Receivers MUST ignore unknown parameters."
+	return strings.TrimRight(value, " ") == "?1"
+}
+
+// checkCapsuleMessage checks a message that may use the Capsule Protocol, status is 0 for a request.
+//
+// "The Capsule Protocol MUST NOT be used with messages that contain Content-Length, Content-Type, or Transfer-Encoding
+// header fields. Additionally, HTTP status codes 204 (No Content), 205 (Reset Content), and 206 (Partial Content) MUST NOT
+// be sent on responses that use the Capsule Protocol. A receiver that observes a violation of these requirements MUST
+// treat the HTTP message as malformed." (RFC 9297, Section 3.2)
+func checkCapsuleMessage(header http.Header, status int) error {
+	if !usesCapsules(header) {
+		return nil
+	}
+	for _, key := range []string{"Content-Length", "Content-Type"} { // with Transfer-Encoding, any message is malformed
+		if _, ok := header[key]; ok {
+			return malformed("%s field in a message that uses the Capsule Protocol", key)
+		}
+	}
+	switch status {
+	case http.StatusNoContent, http.StatusResetContent, http.StatusPartialContent:
+		return malformed("status %d of a response that uses the Capsule Protocol", status)
+	}
+	return nil
+}
 
 // A CapsuleType is the type of a capsule (RFC 9297, Section 3.2).
 type CapsuleType uint64
@@ -24,7 +62,8 @@ type CapsuleParser struct {
 	remaining int64 // of the value of the current capsule
 }
 
-// NewCapsuleParser returns a parser of the capsules in r.
+// NewCapsuleParser returns a parser of the capsules in r. If r is a Stream or a RequestStream, an end inside a capsule
+// cancels both directions with ErrCodeMessageError. A user who finds a fault in the value of a capsule has to do that, too.
 func NewCapsuleParser(r io.Reader) *CapsuleParser {
 	return &CapsuleParser{r: r, b: quicvarint.NewReader(r)}
 }
@@ -39,19 +78,31 @@ func (p *CapsuleParser) Next() (CapsuleType, CapsuleReader, error) {
 	typ, n, err := p.readVarint()
 	if err != nil {
 		if err == io.EOF && n > 0 {
-			err = io.ErrUnexpectedEOF
+			err = p.truncated()
 		}
 		return 0, CapsuleReader{}, err
 	}
 	length, _, err := p.readVarint()
 	if err != nil {
 		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
+			err = p.truncated()
 		}
 		return 0, CapsuleReader{}, err
 	}
 	p.remaining = int64(length) // below 2^62
 	return CapsuleType(typ), CapsuleReader{p: p}, nil
+}
+
+// truncated ends a stream that was finished inside a capsule.
+//
+// "If the receive side of a stream carrying Capsules is terminated cleanly (for example, in HTTP/3 this is defined as
+// receiving a QUIC STREAM frame with the FIN bit set) and the last Capsule on the stream was truncated, this MUST be
+// treated as if it were a malformed or incomplete message." (RFC 9297, Section 3.3)
+func (p *CapsuleParser) truncated() error {
+	if s, ok := p.r.(interface{ abort(ErrCode) }); ok {
+		s.abort(ErrCodeMessageError)
+	}
+	return io.ErrUnexpectedEOF
 }
 
 // readVarint reads an integer and tells how many bytes of it there were.
@@ -122,7 +173,7 @@ func (r CapsuleReader) ended(err error) error {
 		return err
 	}
 	if r.p.remaining > 0 {
-		return io.ErrUnexpectedEOF
+		return r.p.truncated()
 	}
 	return nil
 }

@@ -265,6 +265,14 @@ func (c *ClientConn) Settings() *Settings { return c.conn.Settings() }
 // Context returns a context that is done when the connection is over; context.Cause tells why.
 func (c *ClientConn) Context() context.Context { return c.conn.qc.Context() }
 
+// checkExtendedConnect returns an error if the settings of the server, which have arrived, do not permit extended CONNECT.
+func (c *ClientConn) checkExtendedConnect() error {
+	if !c.Settings().EnableExtendedConnect {
+		return errors.New("http3: server didn't enable Extended CONNECT")
+	}
+	return nil
+}
+
 // CloseWithError closes the connection.
 func (c *ClientConn) CloseWithError(code quic.ApplicationErrorCode, reason string) error {
 	return c.conn.qc.CloseWithError(code, reason)

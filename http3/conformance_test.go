@@ -22,7 +22,7 @@ type conformanceRow struct {
 type conformanceCase func(t *testing.T, r *rogue)
 
 // conformanceCases are all cases by the ID of their row.
-var conformanceCases = joinCases(streamCases, frameCases, endCases, settingsCases, connCases, messageCases, qpackCases, datagramCases, priorityCases)
+var conformanceCases = joinCases(streamCases, frameCases, endCases, settingsCases, connCases, messageCases, qpackCases, datagramCases, connectCases, priorityCases)
 
 // conformanceWaivers are the rows without a case, with the reason.
 var conformanceWaivers = map[string]string{}

@@ -46,6 +46,11 @@ func parseRequest(block []byte, limit int) (*http.Request, error) {
 		m.header["Cookie"] = []string{strings.Join(cookies, "; ")}
 	}
 	req.Trailer = takeTrailerNames(m.header)
+	if m.seen&pseudoProtocol != 0 {
+		if err := checkCapsuleMessage(m.header, 0); err != nil {
+			return nil, err
+		}
+	}
 	return req, nil
 }
 

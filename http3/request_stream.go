@@ -23,6 +23,7 @@ type RequestStream struct {
 
 	sent     bool // the request header was sent
 	method   string
+	extended bool // the request is an extended CONNECT
 	answered bool // the header of the final response was read
 	trace    *httptrace.ClientTrace
 }
@@ -35,7 +36,8 @@ var (
 )
 
 // SendRequestHeader sends the header of a request. The request's body is not sent; use Write and
-// Close for it. It does not ask for compression.
+// Close for it. It does not ask for compression. If the request is an extended CONNECT (RFC 9220), it waits for the
+// SETTINGS frame of the server, and fails if the server does not support that.
 func (s *RequestStream) SendRequestHeader(req *http.Request) error {
 	if s.sent {
 		return errDuplicateHeader
@@ -43,7 +45,25 @@ func (s *RequestStream) SendRequestHeader(req *http.Request) error {
 	if err := checkHeader(req.Header); err != nil {
 		return err
 	}
+	if isExtendedConnect(req) {
+		if err := s.waitExtendedConnect(); err != nil {
+			return err
+		}
+	}
 	return s.sendHeader(req, false)
+}
+
+// waitExtendedConnect waits until it is known whether the server supports extended CONNECT, or the stream is over.
+//
+// "Upon receipt of SETTINGS_ENABLE_CONNECT_PROTOCOL with a value of 1, a client MAY use the Extended CONNECT as defined in
+// this document when creating new streams." (RFC 8441, Section 3)
+func (s *RequestStream) waitExtendedConnect() error {
+	select {
+	case <-s.conn.ReceivedSettings():
+		return s.conn.checkExtendedConnect()
+	case <-s.Context().Done():
+		return convertError(context.Cause(s.Context()))
+	}
 }
 
 func (s *RequestStream) sendHeader(req *http.Request, askGzip bool) error {
@@ -55,7 +75,7 @@ func (s *RequestStream) sendHeader(req *http.Request, askGzip bool) error {
 	if err := s.conn.conn.checkFieldSize(w.size); err != nil {
 		return err
 	}
-	s.sent, s.method = true, wireMethod(req.Method)
+	s.sent, s.method, s.extended = true, wireMethod(req.Method), isExtendedConnect(req)
 	b := w.append(nil)
 	s.str.log.created(s.StreamID(), b)
 	_, err := s.str.str.Write(b)
@@ -98,6 +118,9 @@ func (s *RequestStream) readResponse() (*http.Response, error) {
 	var rsp *http.Response
 	err = s.str.withPayload(int(length), func(block []byte) (err error) {
 		rsp, err = parseResponse(block, limit)
+		if err == nil && s.extended && rsp.StatusCode/100 == 2 {
+			err = checkCapsuleMessage(rsp.Header, rsp.StatusCode)
+		}
 		return err
 	})
 	switch e := err.(type) {
@@ -152,6 +175,8 @@ func (s *RequestStream) TryWriteAll(b []byte) error {
 	}
 	return s.str.TryWriteAll(b)
 }
+
+func (s *RequestStream) abort(code ErrCode) { s.str.abort(code) }
 
 // Close finishes the request. The response can still be read.
 func (s *RequestStream) Close() error { return s.str.Close() }

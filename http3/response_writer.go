@@ -152,6 +152,9 @@ func (w *responseWriter) sniff(p []byte) {
 	if w.headerSent || len(w.buf)+len(p) == 0 {
 		return
 	}
+	if w.tunnel && usesCapsules(w.header) {
+		return // see checkCapsuleMessage
+	}
 	_, hasType := w.header["Content-Type"]
 	if hasType || w.header.Get("Content-Encoding") != "" {
 		return

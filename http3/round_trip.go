@@ -126,15 +126,10 @@ func (x *exchange) waitReady() error {
 	if !isExtendedConnect(x.req) {
 		return nil
 	}
-	// "Upon receipt of SETTINGS_ENABLE_CONNECT_PROTOCOL with a value of 1, a client MAY use the
-	// Extended CONNECT" (RFC 8441, Section 3).
 	if err := x.wait(x.conn.ReceivedSettings()); err != nil {
 		return err
 	}
-	if !x.conn.Settings().EnableExtendedConnect {
-		return errors.New("http3: server didn't enable Extended CONNECT")
-	}
-	return nil
+	return x.conn.checkExtendedConnect()
 }
 
 func (x *exchange) wait(event <-chan struct{}) error {
