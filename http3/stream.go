@@ -40,8 +40,8 @@ type quicStream struct {
 	log *eventLog // nil without a trace
 
 	// writer only
-	header []byte // of a DATA frame, not yet written
-	owed   int    // bytes of the DATA frame whose header was written
+	header []byte       // of a DATA frame, not yet written
+	owed   atomic.Int64 // bytes of the DATA frame whose header was written; Close may be called meanwhile
 }
 
 // newStream makes a Stream of a QUIC stream and makes conn know it. It returns nil if conn takes on no
@@ -222,7 +222,7 @@ func (s *Stream) Write(p []byte) (int, error) {
 // TryWriteAll writes p as a DATA frame if it can be buffered without waiting, or writes nothing and
 // returns quic.ErrWouldBlock.
 func (s *Stream) TryWriteAll(p []byte) error {
-	if len(s.header) > 0 || s.owed > 0 {
+	if len(s.header) > 0 || s.owed.Load() > 0 {
 		return quic.ErrWouldBlock
 	}
 	b := make([]byte, 0, maxFrameHeader+len(p))
@@ -240,9 +240,9 @@ const smallWrite = 2 << 10
 
 func (s *quicStream) write(p []byte) (n int, err error) {
 	for len(p) > 0 && err == nil {
-		if len(s.header) == 0 && s.owed == 0 {
+		if len(s.header) == 0 && s.owed.Load() == 0 {
 			s.header = appendFrameHeader(s.header[:0], frameData, len(p))
-			s.owed = len(p)
+			s.owed.Store(int64(len(p)))
 			s.log.created(s.str.StreamID(), s.header)
 		}
 		var m int
@@ -255,15 +255,13 @@ func (s *quicStream) write(p []byte) (n int, err error) {
 
 // writeOwed writes what is left of the current frame's header, and as much of its payload as p has.
 func (s *quicStream) writeOwed(p []byte) (int, error) {
-	if len(p) > s.owed {
-		p = p[:s.owed]
-	}
+	p = p[:min(int64(len(p)), s.owed.Load())]
 	if h := len(s.header); h > 0 && len(p) <= smallWrite {
 		b := append(s.header, p...)
 		m, err := s.str.Write(b)
 		s.header = b[min(m, h):h]
 		n := max(0, m-h)
-		s.owed -= n
+		s.owed.Add(int64(-n))
 		return n, err
 	}
 	if len(s.header) > 0 {
@@ -274,7 +272,7 @@ func (s *quicStream) writeOwed(p []byte) (int, error) {
 		}
 	}
 	n, err := s.str.Write(p)
-	s.owed -= n
+	s.owed.Add(int64(-n))
 	return n, err
 }
 
@@ -288,7 +286,7 @@ func (s *quicStream) Context() context.Context { return s.str.Context() }
 // That the peer needs nothing more (STOP_SENDING with ErrCodeNoError, or a code that means nothing) is
 // no error.
 func (s *quicStream) Close() error {
-	if s.owed > 0 {
+	if s.owed.Load() > 0 {
 		s.str.CancelWrite(quic.StreamErrorCode(ErrCodeRequestCanceled))
 		return nil
 	}

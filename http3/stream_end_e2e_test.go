@@ -212,3 +212,23 @@ func TestDatagramBehindAnUnreadResetIsDropped(t *testing.T) {
 		}
 	})
 }
+
+// Close may be called while Write blocks: the frame cannot be completed, so the stream is reset.
+func TestCloseDuringWrite(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		b := w.bareTunnel()
+		written := make(chan error)
+		go func() {
+			_, err := b.client.Write(make([]byte, 8<<20)) // more than the windows
+			written <- err
+		}()
+		time.Sleep(time.Second)
+		if err := b.client.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		if err := <-written; !errors.Is(err, &http3.Error{ErrorCode: http3.ErrCodeRequestCanceled}) {
+			t.Errorf("Write: %v", err)
+		}
+		wantReset(t, b.server, http3.ErrCodeRequestCanceled)
+	})
+}
