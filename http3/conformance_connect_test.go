@@ -390,7 +390,12 @@ func extendedConnectNeedsTheSetting(t *testing.T, r *rogue) {
 		cancel()
 		c.works()
 	}
-	// With the setting, it is sent as soon as the setting is there; the end of the stream or of the connection ends the wait.
+	extendedConnectWaits(t, p, req)
+}
+
+// extendedConnectWaits: with the setting, the request is sent as soon as the setting is there. The end of the stream ends the
+// wait.
+func extendedConnectWaits(t *testing.T, p *peers, req func() *http.Request) {
 	c := p.dial()
 	sent := make(chan error, 1)
 	for range 3 {
