@@ -69,7 +69,7 @@ func (c *connection) handleControlFrame(r io.Reader, t FrameType, length uint64)
 
 // handleIDFrame handles the frames that consist of one ID.
 func (c *connection) handleIDFrame(r io.Reader, t FrameType, length uint64) error {
-	if length == 0 || length > 8 {
+	if length > 8 {
 		return connErrorf(ErrCodeFrameError, "frame of type %#x with %d bytes", uint64(t), length)
 	}
 	b, err := readPayload(r, nil, int(length))

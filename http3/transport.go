@@ -96,7 +96,8 @@ func (t *Transport) maxResponseHeaderBytes() int {
 	return t.MaxResponseHeaderBytes
 }
 
-// NewClientConn makes an HTTP/3 connection of a QUIC connection.
+// NewClientConn makes an HTTP/3 connection of a QUIC connection. Unlike those of RoundTrip it does not
+// remember the settings of the server for 0-RTT (RFC 9114, Section 7.2.4.2).
 func (t *Transport) NewClientConn(conn *quic.Conn) *ClientConn {
 	c := t.newClientConn(conn)
 	c.start()
