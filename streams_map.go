@@ -70,6 +70,7 @@ type streamsMap struct {
 	sendLimits sendLimits
 	err        error // the end of the connection
 	rejected   bool  // 0-RTT was rejected and NextConnection was not called
+	rejections int   // how often 0-RTT was rejected
 }
 
 // sendLimits are the peer's initial limits for the data of a stream.
@@ -197,6 +198,7 @@ func (m *streamsMap) creditDeadline(now monotime.Time) monotime.Time {
 func (m *streamsMap) rejectEarlyData() {
 	m.mu.Lock()
 	m.rejected = true
+	m.rejections++
 	m.sendLimits = sendLimits{}
 	records := slices.Collect(maps.Values(m.streams))
 	for t := range m.outgoing {

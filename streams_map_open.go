@@ -251,8 +251,11 @@ func (m *streamsMap) acceptUniStream(ctx context.Context) (*ReceiveStream, error
 // accept returns the streams of the peer in the order of their numbers, also those that are over
 // already. A stream that is there is returned even if ctx has ended.
 func (m *streamsMap) accept(ctx context.Context, typ protocol.StreamType) (*streamRecord, error) {
+	m.mu.Lock()
+	rejections := m.rejections
+	m.mu.Unlock()
 	for {
-		if r, err := m.nextIncoming(typ); r != nil || err != nil {
+		if r, err := m.nextIncoming(typ, rejections); r != nil || err != nil {
 			return r, err
 		}
 		if err := ctx.Err(); err != nil {
@@ -265,12 +268,17 @@ func (m *streamsMap) accept(ctx context.Context, typ protocol.StreamType) (*stre
 	}
 }
 
-// nextIncoming returns the next stream to accept, nil if there is none.
-func (m *streamsMap) nextIncoming(typ protocol.StreamType) (*streamRecord, error) {
+// nextIncoming returns the next stream to accept, nil if there is none. rejections is how often 0-RTT had been
+// rejected when Accept was called.
+func (m *streamsMap) nextIncoming(typ protocol.StreamType, rejections int) (*streamRecord, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	in := &m.incoming[typ]
-	if err := m.unusableLocked(); err != nil {
+	err := m.unusableLocked()
+	if err == nil && m.rejections != rejections {
+		err = Err0RTTRejected
+	}
+	if err != nil {
 		in.wake() // the others who wait have to hear of it, too
 		return nil, err
 	}

@@ -189,6 +189,32 @@ func TestAcceptWaits(t *testing.T) {
 	})
 }
 
+// A call of before the rejection of 0-RTT takes no stream of afterwards, also if it has not heard of the rejection by then.
+func TestAcceptOfBeforeRejection(t *testing.T) {
+	for range 100 {
+		synctest.Test(t, func(t *testing.T) {
+			l := newTestLink(t, testParams{})
+			m := l.client.m
+			before, after := make(chan error, 1), make(chan error, 1)
+			go func() { before <- second(m.acceptUniStream(t.Context())) }()
+			synctest.Wait()
+			m.rejectEarlyData()
+			m.setPeerParameters(&wire.TransportParameters{})
+			m.useAfterReject()
+			l.client.mustHandle(streamFrame(3, 0, "x", false))
+			if err := <-before; !errors.Is(err, Err0RTTRejected) {
+				t.Errorf("acceptUniStream of before = %v, want %v", err, Err0RTTRejected)
+			}
+			go func() { after <- second(m.acceptUniStream(t.Context())) }()
+			synctest.Wait()
+			if len(after) != 1 || <-after != nil {
+				t.Error("acceptUniStream of afterwards has got no stream")
+			}
+			m.close(errTest)
+		})
+	}
+}
+
 func TestOpenStreamLimit(t *testing.T) {
 	l := newTestLink(t, testParams{maxStreams: 2})
 	l.open(t)
