@@ -286,18 +286,6 @@ func TestDatagramsBeforeTheStream(t *testing.T) {
 	})
 }
 
-func TestInvalidDatagrams(t *testing.T) {
-	for _, b := range [][]byte{{}, {0x40}, quicvarint.Append(nil, 1<<60)} {
-		inWorld(t, func(t *testing.T, w *world) {
-			w.serve(echo)
-			conn := w.rawConn()
-			openControl(t, conn)
-			conn.SendDatagram(b)
-			wantClosed(t, conn, http3.ErrCodeDatagramError)
-		})
-	}
-}
-
 func TestUnreadDatagramsAreBounded(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.serveTunnels()
