@@ -186,7 +186,7 @@ func (t *Tracker) collectProbes(expired protocol.PacketNumberSpace, res *Result)
 		s := &t.spaces[space]
 		n = min(n, s.eliciting)
 		for pn := s.packets.head; pn < s.packets.tail && n > 0; pn++ {
-			if p := s.packets.at(pn); p.fate == fateOpen && p.eliciting {
+			if p := s.packets.at(pn); p.fate == fateOpen && p.eliciting && !p.mtuProbe { // which has nothing to repeat
 				res.Probe = s.appendRecords(res.Probe, p)
 				n--
 			}

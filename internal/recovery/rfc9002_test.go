@@ -586,6 +586,17 @@ func TestProbes(t *testing.T) {
 	s.wantProbes(app, 0) // no longer needed
 }
 
+// A probe of the path MTU has nothing to repeat: the data behind it must not wait for its acknowledgement.
+func TestProbesPassOverMTUProbes(t *testing.T) {
+	s := confirmedScene(t)
+	s.rtt(app, 100*ms)
+	s.send(app, 1)
+	s.sendWith(app, mtuProbe)
+	s.send(app, 2)
+	s.timeout()
+	s.wantProbe(1, 3)
+}
+
 // RFC 9002, Section 6.2.4: "the sender SHOULD send ack-eliciting packets from other packet number spaces
 // with in-flight data, coalescing packets if possible."
 func TestProbesOfOtherSpaces(t *testing.T) {
