@@ -51,6 +51,9 @@ type connection struct {
 	datagramsOn bool         // we have announced SETTINGS_H3_DATAGRAM
 	maxStreams  int64        // how many request streams the peer may have open, 0 if that is not known
 	log         *eventLog    // nil without a trace
+	// ctx is done when the connection is over, or 0-RTT was rejected: then another connection may make use of qc.
+	ctx    context.Context
+	cancel context.CancelFunc
 	// sessions remembers the settings of the server; nil unless this is a client that keeps sessions.
 	sessions *settingsCache
 
@@ -81,6 +84,7 @@ func (c *connection) init(qc *quic.Conn, r role, e endpoint) {
 	c.settingsReceived = make(chan struct{})
 	c.streams = make(map[quic.StreamID]*Stream)
 	c.log = newEventLog(qc)
+	c.ctx, c.cancel = context.WithCancel(qc.Context())
 }
 
 // abort closes the connection because of a fault of the peer.
@@ -116,6 +120,8 @@ func (c *connection) openControlStream(s *settingsFrame) {
 	go func() {
 		if str, err := c.qc.OpenUniStreamSync(c.qc.Context()); err == nil {
 			c.startControlStream(str, s)
+		} else {
+			c.cancel()
 		}
 	}()
 }
@@ -137,6 +143,9 @@ func (c *connection) startControlStream(str *quic.SendStream, s *settingsFrame) 
 // is closed at any point, this MUST be treated as a connection error of type H3_CLOSED_CRITICAL_STREAM."
 // (RFC 9114, Section 6.2.1)
 func (c *connection) controlStreamState(str *quic.SendStream, st quic.StreamState) {
+	if st == quic.SendStateAbandoned {
+		c.cancel()
+	}
 	if st != quic.SendStateResetQueued {
 		return
 	}

@@ -24,7 +24,7 @@ type earlyDatagram struct {
 // receiveDatagrams hands the datagrams of the connection to its streams until it is over.
 func (c *connection) receiveDatagrams() {
 	for {
-		b, err := c.qc.ReceiveDatagram(c.qc.Context())
+		b, err := c.qc.ReceiveDatagram(c.ctx)
 		if err != nil {
 			return
 		}

@@ -118,7 +118,7 @@ func (x *exchange) run() (*http.Response, error) {
 // waitReady waits for what the request needs of the connection.
 func (x *exchange) waitReady() error {
 	early := x.req.Method == MethodGet0RTT || x.req.Method == MethodHead0RTT
-	if !early {
+	if !early || !isRewindable(x.req) {
 		if err := x.wait(x.conn.conn.qc.HandshakeComplete()); err != nil {
 			return err
 		}

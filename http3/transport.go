@@ -201,6 +201,11 @@ func isIdempotent(req *http.Request) bool {
 	return key || xKey
 }
 
+// isRewindable reports whether a request can be sent again.
+func isRewindable(req *http.Request) bool {
+	return req.Body == nil || req.Body == http.NoBody || req.GetBody != nil
+}
+
 // rewind returns a request that can be sent again, nil if the body cannot be had again.
 func rewind(req *http.Request) *http.Request {
 	if req.Body == nil || req.Body == http.NoBody {
