@@ -361,6 +361,7 @@ func (c *Conn) completeServer(now monotime.Time) error {
 	if err := c.tls.SendSessionTicket(); err != nil {
 		return err
 	}
+	c.tls.ReleaseTLS()
 	c.queueNewToken()
 	pto := c.recovery.RTT().PTO(true)
 	c.issued.RetireOrigDst(now.Add(3 * pto))

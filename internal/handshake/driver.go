@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"sync"
 
 	"github.com/quic-go/quic-go/internal/protocol"
 	"github.com/quic-go/quic-go/internal/qerr"
@@ -38,7 +39,7 @@ type Params struct {
 type Driver struct {
 	p       Params
 	tls     *tls.Config
-	conn    *tls.QUICConn
+	conn    *tls.QUICConn // nil if it was given up
 	levels  [protocol.NumEncryptionLevels]level
 	reading protocol.EncryptionLevel // the level at which TLS reads
 
@@ -51,6 +52,9 @@ type Driver struct {
 	ticketData     []byte // client: what to store with sessions
 	tickets        int    // client: how many have come
 	hello          helloID
+
+	mu    sync.Mutex           // guards that conn is given up, for ConnectionState
+	final *tls.ConnectionState // the state of the conn that was given up
 }
 
 // New returns a Driver that is yet to be started.
@@ -113,6 +117,9 @@ func (d *Driver) HandleCrypto(lvl protocol.EncryptionLevel, off protocol.ByteCou
 func (d *Driver) NextEvent() Event {
 	if d.next == len(d.events) {
 		d.events, d.next = d.events[:0], 0
+		if d.conn == nil {
+			d.events = nil
+		}
 		return Event{}
 	}
 	e := d.events[d.next]
@@ -156,11 +163,31 @@ func (d *Driver) SendSessionTicket() error {
 	return d.run()
 }
 
+// ReleaseTLS gives up the memory that crypto/tls and the handshake have needed on a server. It is to be called after
+// SendSessionTicket. The CRYPTO data stays; any more from the client is a fault.
+func (d *Driver) ReleaseTLS() {
+	state := d.conn.ConnectionState()
+	d.closeTLS()
+	d.mu.Lock()
+	d.conn, d.final = nil, &state
+	d.mu.Unlock()
+	d.tls = nil
+	d.p = Params{Perspective: d.p.Perspective, Version: d.p.Version}
+}
+
 // DropLevel forgets the CRYPTO data of a level whose keys are discarded.
 func (d *Driver) DropLevel(lvl protocol.EncryptionLevel) { d.levels[lvl].release() }
 
-// ConnectionState returns the state of the TLS connection, at any time.
-func (d *Driver) ConnectionState() tls.ConnectionState { return d.conn.ConnectionState() }
+// ConnectionState returns the state of the TLS connection. It may be called at any time, from any goroutine.
+func (d *Driver) ConnectionState() tls.ConnectionState {
+	d.mu.Lock()
+	conn, final := d.conn, d.final
+	d.mu.Unlock()
+	if final != nil {
+		return *final
+	}
+	return conn.ConnectionState()
+}
 
 // Close ends the handshake and releases what the Driver holds. It may be called at any time and repeatedly.
 func (d *Driver) Close() error {
@@ -176,7 +203,11 @@ func (d *Driver) Close() error {
 }
 
 // closeTLS ends the goroutine of crypto/tls. What it returns is the alert for its own end.
-func (d *Driver) closeTLS() { _ = d.conn.Close() }
+func (d *Driver) closeTLS() {
+	if d.conn != nil {
+		_ = d.conn.Close()
+	}
+}
 
 // fail notes the error that ends the connection.
 func (d *Driver) fail(err error) error {

@@ -115,7 +115,7 @@ func unexpectedMessage(what string) error {
 
 // drain handles the events of TLS.
 func (d *Driver) drain() error {
-	for {
+	for d.conn != nil {
 		e := d.conn.NextEvent()
 		switch e.Kind {
 		case tls.QUICNoEvent:
@@ -150,6 +150,7 @@ func (d *Driver) drain() error {
 			}
 		}
 	}
+	return nil
 }
 
 func (d *Driver) emit(e Event) { d.events = append(d.events, e) }

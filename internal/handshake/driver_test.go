@@ -463,3 +463,29 @@ func TestStartAfterContextEnd(t *testing.T) {
 		t.Error("the handshake goes on after the end of its context")
 	}
 }
+
+// A server needs no TLS after the handshake: its state can still be asked for, and what the client sends is a fault.
+func TestReleaseTLS(t *testing.T) {
+	p := connected(t, clientParams(clientTLS()), serverParams(serverTLS()))
+	want := p.server.ConnectionState()
+	p.sendTicket()
+	p.server.ReleaseTLS()
+	if got := p.server.ConnectionState(); got.CipherSuite != want.CipherSuite || !got.HandshakeComplete || got.NegotiatedProtocol != want.NegotiatedProtocol {
+		t.Errorf("ConnectionState() = %+v, want %+v", got, want)
+	}
+	if e := p.server.NextEvent(); e.Kind != EventNone {
+		t.Errorf("event %v is left", e.Kind)
+	}
+	ekm, err := want.ExportKeyingMaterial("label", nil, 10)
+	state := p.server.ConnectionState()
+	if got, err2 := state.ExportKeyingMaterial("label", nil, 10); err != nil || err2 != nil || !bytes.Equal(got, ekm) {
+		t.Errorf("ExportKeyingMaterial = %x, %v, want %x, %v", got, err2, ekm, err)
+	}
+	err = p.server.HandleCrypto(protocol.Encryption1RTT, 0, []byte{typeKeyUpdate, 0, 0, 1, 0})
+	if e, ok := errors.AsType[*qerr.TransportError](err); !ok || e.ErrorCode != 0x100+qerr.TransportErrorCode(alertUnexpectedMessage) {
+		t.Errorf("HandleCrypto = %v", err)
+	}
+	if err := p.server.Close(); err != nil {
+		t.Errorf("Close = %v", err)
+	}
+}

@@ -1,7 +1,7 @@
 package recovery
 
 const (
-	minRingSize = 16
+	minRingSize = 4
 	// keptRingSize is what an empty ring may hold on to, so that an idle connection is light.
 	keptRingSize = 256
 )
