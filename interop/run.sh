@@ -146,7 +146,7 @@ start_ngtcp2_server() {
 	port=$(free_port)
 	case $1 in
 	retry) flags=(--validate-addr) ;;
-	v2) flags=(--preferred-versions=v2,v1) ;;
+	v2) flags=(--preferred-versions=0x6b3343cf,0x1) ;;
 	connectionmigration) flags=("--preferred-ipv4-addr=127.0.0.1:$(free_port)") ;;
 	esac
 	local host=127.0.0.1
@@ -158,7 +158,7 @@ start_ngtcp2_server() {
 		sleep 0.05
 	done
 	addr=$host:$port
-	[ "$1" = ipv6 ] && addr="[::1]:$port"
+	if [ "$1" = ipv6 ]; then addr="[::1]:$port"; fi
 }
 
 # start_link FLAGS: puts a link before the server; changes $addr.
@@ -200,9 +200,8 @@ ngtcp2_fetch() {
 	chacha20) ngtcp2_fetch_files --ciphers=NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+CHACHA20-POLY1305 -- "${names[@]}" ;;
 	keyupdate) ngtcp2_fetch_files --key-update=10ms -- "${names[@]}" ;;
 	v2)
-		local list=--other-versions=v2,v1
-		in_root "$ngtcp2_client" --help 2>&1 | grep -q -- --available-versions && list=--available-versions=v2,v1
-		ngtcp2_fetch_files -v v1 "$list" --preferred-versions=v2,v1 -- "${names[@]}"
+		local versions=0x6b3343cf,0x1
+		ngtcp2_fetch_files -v 0x1 --available-versions="$versions" --preferred-versions="$versions" -- "${names[@]}"
 		;;
 	resumption)
 		ngtcp2_fetch_files "${session[@]}" "${wait[@]}" -- "${names[0]}" && rm -f "$dir/tp" &&
@@ -246,11 +245,17 @@ play_ngtcp2_client() {
 	ngtcp2_fetch "$1" && same_files "$dir/downloads"
 }
 
+# has_v2 PROGRAM: ngtcp2 has got the option together with RFC 9369.
+has_v2() { in_root "$1" --help 2>&1 | grep -q -- --available-versions; }
+
 # unplayable PEER CASE: says why a case cannot be played.
 unplayable() {
 	case $1/$2 in
 	self/connectionmigration | ngtcp2-client/connectionmigration) echo "the server has no preferred address to announce" ;;
 	ngtcp2-server/zerortt) echo "GnuTLS takes 0-RTT of crypto/tls for replayed: ages of tickets are whole seconds" ;;
+	ngtcp2-server/handshakecorruption) echo "ngtcp2 answers a token that is corrupted with INVALID_TOKEN, before it checks that the packet is authentic" ;;
+	ngtcp2-server/v2) has_v2 "$ngtcp2_server" || echo "this ngtcp2 knows a draft of version 2 only" ;;
+	ngtcp2-client/v2) has_v2 "$ngtcp2_client" || echo "this ngtcp2 knows a draft of version 2 only" ;;
 	ngtcp2-*/crosstraffic) echo "played between our own endpoints only" ;;
 	*/ipv6) grep -qs . /proc/net/if_inet6 || echo "this machine has no IPv6" ;;
 	*/rebind-addr) [ "$(uname)" = Linux ] || echo "this system has no 127.0.0.2" ;;

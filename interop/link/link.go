@@ -1,6 +1,7 @@
 package link
 
 import (
+	"log"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -39,14 +40,12 @@ type Link struct {
 	options Options
 	proxy   *quicproxy.Proxy
 	start   time.Time
-	done    chan struct{}
-	running sync.WaitGroup
 
 	mu         sync.Mutex
 	random     *rand.Rand
 	up, down   direction
-	client     *net.UDPAddr // the one that has sent last
-	fromClient int          // datagrams
+	fromClient int       // datagrams
+	nextRebind time.Time // zero for never
 	rebound    int
 }
 
@@ -59,15 +58,14 @@ type direction struct {
 // New starts a link that listens on conn, which it takes over.
 func New(conn *net.UDPConn, server *net.UDPAddr, o Options) (*Link, error) {
 	l := &Link{
-		options: o, start: time.Now(), done: make(chan struct{}),
-		random: rand.New(rand.NewPCG(o.Seed, 0)),
+		options: o, start: time.Now(), random: rand.New(rand.NewPCG(o.Seed, 0)),
 	}
 	l.proxy = &quicproxy.Proxy{Conn: conn, ServerAddr: server, DropPacket: l.drop, DelayPacket: l.delay}
+	if o.RebindAfter > 0 {
+		l.nextRebind = l.start.Add(o.RebindAfter)
+	}
 	if err := l.proxy.Start(); err != nil {
 		return nil, err
-	}
-	if o.RebindAfter > 0 {
-		l.running.Go(l.rebind)
 	}
 	return l, nil
 }
@@ -83,11 +81,7 @@ func (l *Link) Rebound() int {
 }
 
 // Close ends the link.
-func (l *Link) Close() error {
-	close(l.done)
-	l.running.Wait()
-	return l.proxy.Close()
-}
+func (l *Link) Close() error { return l.proxy.Close() }
 
 func (l *Link) direction(dir quicproxy.Direction) *direction {
 	if dir == quicproxy.DirectionIncoming {
@@ -96,16 +90,23 @@ func (l *Link) direction(dir quicproxy.Direction) *direction {
 	return &l.down
 }
 
-// drop implements quicproxy.DropCallback. It also corrupts.
+// drop implements quicproxy.DropCallback. It also corrupts, and gives clients other addresses.
 func (l *Link) drop(dir quicproxy.Direction, from, _ net.Addr, packet []byte) bool {
 	if len(packet) > maxDatagramSize {
 		return true
 	}
-	o, now := &l.options, time.Now()
+	now := time.Now()
+	if client, ok := from.(*net.UDPAddr); ok && dir == quicproxy.DirectionIncoming {
+		l.rebindIfDue(client, now)
+	}
+	return l.loses(dir, now, packet)
+}
+
+func (l *Link) loses(dir quicproxy.Direction, now time.Time, packet []byte) bool {
+	o := &l.options
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if dir == quicproxy.DirectionIncoming {
-		l.client, _ = from.(*net.UDPAddr)
 		l.fromClient++
 		if l.fromClient > 1 && l.fromClient <= 1+o.DropFirst {
 			return true
@@ -155,37 +156,28 @@ func (l *Link) delay(dir quicproxy.Direction, _, _ net.Addr, packet []byte) time
 	return d.free.Sub(now) + l.options.Delay
 }
 
-// rebind changes the address of the client that has sent last.
-func (l *Link) rebind() {
-	wait := l.options.RebindAfter
-	for {
-		select {
-		case <-l.done:
-			return
-		case <-time.After(wait):
-		}
-		l.mu.Lock()
-		client := l.client
+// rebindIfDue gives a client that sends another address. That its NAT has forgotten it would not show before.
+func (l *Link) rebindIfDue(client *net.UDPAddr, now time.Time) {
+	l.mu.Lock()
+	if l.nextRebind.IsZero() || now.Before(l.nextRebind) {
 		l.mu.Unlock()
-		if client != nil && l.switchConn(client) == nil {
-			l.mu.Lock()
-			l.rebound++
-			l.mu.Unlock()
-		}
-		if wait = l.options.RebindEvery; wait == 0 {
-			return
-		}
+		return
 	}
-}
-
-func (l *Link) switchConn(client *net.UDPAddr) error {
+	l.nextRebind = time.Time{}
+	if l.options.RebindEvery > 0 {
+		l.nextRebind = now.Add(l.options.RebindEvery)
+	}
 	ip := l.proxy.LocalAddr().(*net.UDPAddr).IP
 	if addrs := l.options.RebindAddrs; len(addrs) > 0 {
-		ip = addrs[l.Rebound()%len(addrs)]
+		ip = addrs[l.rebound%len(addrs)]
 	}
+	l.rebound++
+	l.mu.Unlock()
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: ip})
-	if err != nil {
-		return err
+	if err == nil {
+		err = l.proxy.SwitchConn(client, conn)
 	}
-	return l.proxy.SwitchConn(client, conn)
+	if err != nil {
+		log.Printf("link: no other address: %v", err)
+	}
 }
