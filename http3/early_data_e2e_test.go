@@ -253,9 +253,13 @@ func TestDatagramsAfterRejectedEarlyData(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer str.Close()
 		req := r.request(http.MethodConnect, "/tunnel", nil)
 		req.Proto = "test"
 		if err := str.SendRequestHeader(req); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := str.ReadResponse(); err != nil {
 			t.Fatal(err)
 		}
 		for i := range 20 {
@@ -265,6 +269,7 @@ func TestDatagramsAfterRejectedEarlyData(t *testing.T) {
 			}
 			cancel()
 		}
+		io.Copy(io.Discard, str) // until the handler has returned
 		qc.CloseWithError(0x100, "")
 	})
 }
