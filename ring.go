@@ -31,7 +31,7 @@ func (r *ring[T]) pop() T {
 }
 
 func (r *ring[T]) grow() {
-	items := make([]T, max(8, 2*len(r.items)))
+	items := make([]T, max(4, 2*len(r.items)))
 	for i := range r.n {
 		items[i] = r.items[(r.head+i)&(len(r.items)-1)]
 	}
