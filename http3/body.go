@@ -31,7 +31,6 @@ func readBody(s *Stream, p []byte, left *int64) (int, error) {
 	}
 	*left -= int64(n)
 	if err == io.EOF && *left > 0 {
-		s.abort(ErrCodeMessageError)
 		return n, io.ErrUnexpectedEOF
 	}
 	return n, err
@@ -53,6 +52,8 @@ type requestBody struct {
 	str  *Stream
 	req  *http.Request
 	left int64
+	// short: the content has ended before its length. See serverConn.serve.
+	short atomic.Bool
 	// onRead is called by the first Read; it may be nil.
 	onRead func()
 }
@@ -65,6 +66,9 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	n, err := readBody(b.str, p, &b.left)
 	if err == io.EOF {
 		addTrailer(&b.req.Trailer, b.str.trailer)
+	}
+	if err == io.ErrUnexpectedEOF {
+		b.short.Store(true)
 	}
 	return n, err
 }
@@ -89,6 +93,9 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	n, err := readBody(b.str, p, &b.left)
 	if err == io.EOF {
 		addTrailer(&b.rsp.Trailer, b.str.trailer)
+	}
+	if err == io.ErrUnexpectedEOF {
+		b.str.abort(ErrCodeMessageError)
 	}
 	if err != nil {
 		b.end()

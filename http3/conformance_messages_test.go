@@ -230,6 +230,19 @@ func contentTooShort(t *testing.T, r *rogue) {
 	c.broken(k, "")
 	if r.role == roleClient {
 		c.broken(c.sendAll(r.header("content-length", "9")), "")
+		return
+	}
+	// A response of the handler, which knows, comes first.
+	c.reply = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadRequest) }
+	k = c.sendAll(r.header("content-length", "9"), frame(0, []byte("part")))
+	if k.tail == nil || k.tail.err != io.ErrUnexpectedEOF {
+		t.Errorf("the handler reads %+v", k.tail)
+	}
+	if status := readStatus(t, k.str); status != "400" {
+		t.Errorf("got status %q, want 400", status)
+	}
+	if _, err := io.Copy(io.Discard, k.str); err != nil {
+		t.Errorf("the response ends with %v", err)
 	}
 }
 

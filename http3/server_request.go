@@ -106,9 +106,10 @@ func (c *serverConn) logRefusal(s *Stream, err error) {
 // serve runs the handler and completes its response.
 func (c *serverConn) serve(s *Stream, req *http.Request) {
 	w := newResponseWriter(s, req, c.server)
+	body := req.Body.(*requestBody)
 	if httpguts.HeaderValuesContainsToken(req.Header["Expect"], "100-continue") {
 		w.mayContinue = true
-		req.Body.(*requestBody).onRead = w.sendContinue
+		body.onRead = w.sendContinue
 	}
 	returned := false
 	defer func() {
@@ -124,6 +125,12 @@ func (c *serverConn) serve(s *Stream, req *http.Request) {
 	c.server.handler().ServeHTTP(w, req)
 	returned = true
 	if w.hijacked {
+		return
+	}
+	// "For malformed requests, a server MAY send an HTTP response indicating the error prior to closing or resetting
+	// the stream." (RFC 9114, Section 4.1.2) If the handler has not answered, there is no response.
+	if w.status == 0 && body.short.Load() {
+		s.abort(ErrCodeMessageError)
 		return
 	}
 	if err := w.finish(); err != nil {
