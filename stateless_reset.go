@@ -4,6 +4,8 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"hash"
+	"sync"
 	"time"
 
 	"github.com/quic-go/quic-go/internal/monotime"
@@ -27,9 +29,11 @@ const (
 
 // statelessResets makes and limits the stateless resets that a Transport sends.
 type statelessResets struct {
-	// immutable
-	key     StatelessResetKey
-	enabled bool
+	enabled bool // immutable
+
+	mu  sync.Mutex // a leaf; guards what follows
+	mac hash.Hash  // keyed with the StatelessResetKey
+	sum []byte     // of the last token
 
 	// worker only
 	budget int
@@ -39,18 +43,22 @@ type statelessResets struct {
 // init takes over the application's key. Without one the tokens that peers get are of a random key and never used.
 func (r *statelessResets) init(key *StatelessResetKey) {
 	r.enabled = key != nil
-	if key != nil {
-		r.key = *key
-	} else {
-		rand.Read(r.key[:])
+	if key == nil {
+		key = new(StatelessResetKey)
+		rand.Read(key[:])
 	}
+	r.mac = hmac.New(sha256.New, key[:])
 }
 
 // statelessResetToken returns the token of one of our connection IDs (RFC 9000, Section 10.3.2).
 func (t *Transport) statelessResetToken(cid protocol.ConnectionID) protocol.StatelessResetToken {
-	mac := hmac.New(sha256.New, t.resets.key[:])
-	mac.Write(cid.Bytes())
-	return protocol.StatelessResetToken(mac.Sum(nil)[:resetTokenLen])
+	r := &t.resets
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mac.Reset()
+	r.mac.Write(cid.Bytes())
+	r.sum = r.mac.Sum(r.sum[:0])
+	return protocol.StatelessResetToken(r.sum[:resetTokenLen])
 }
 
 // allow reports whether one more stateless reset may be sent, of protocol.MaxStatelessResetsPerSecond.

@@ -139,28 +139,29 @@ func findTransportParameter(id uint64) *transportParameter {
 
 // append appends the whole parameter to b unless it is absent or has its default value.
 func (row *transportParameter) append(b []byte, p *TransportParameters) []byte {
-	var scratch [64]byte
-	value := scratch[:0]
 	switch {
 	case row.opaque.append != nil:
-		var present bool
-		if value, present = row.opaque.append(value, p); !present {
+		value, present := row.opaque.append(nil, p)
+		if !present {
 			return b
 		}
+		b = quicvarint.Append(b, row.id)
+		b = quicvarint.Append(b, uint64(len(value)))
+		return append(b, value...)
 	case row.integer.valueless:
 		if row.integer.get(p) == 0 {
 			return b
 		}
-	default:
-		v := min(row.integer.get(p), row.max)
-		if v < row.min || v == row.def {
-			return b
-		}
-		value = quicvarint.Append(value, v)
+		b = quicvarint.Append(b, row.id)
+		return quicvarint.Append(b, 0)
+	}
+	v := min(row.integer.get(p), row.max)
+	if v < row.min || v == row.def {
+		return b
 	}
 	b = quicvarint.Append(b, row.id)
-	b = quicvarint.Append(b, uint64(len(value)))
-	return append(b, value...)
+	b = quicvarint.Append(b, uint64(quicvarint.Len(v)))
+	return quicvarint.Append(b, v)
 }
 
 // parse stores the value in p and returns what is wrong with it, or "".

@@ -45,9 +45,13 @@ type TransportParameters struct {
 	GreaseQuicBit        bool               // RFC 9287
 }
 
+// usualParameterLen is enough for most endpoints.
+const usualParameterLen = 192
+
 // Append appends the parameters in the form of the quic_transport_parameters extension (RFC 9000, Section 18),
 // and one reserved parameter.
 func (p *TransportParameters) Append(b []byte, sentBy protocol.Perspective) []byte {
+	b = slices.Grow(b, usualParameterLen)
 	for i := range transportParameterTable {
 		row := &transportParameterTable[i]
 		if row.sentBy == sentByServer && sentBy == protocol.PerspectiveClient {
