@@ -79,9 +79,11 @@ func (b *builder) goTest(ctx context.Context, dir string, args []string) (progra
 	return args[3], nil
 }
 
+// firstLine returns the first line of what the go command says that tells why it failed.
 func firstLine(text []byte) string {
 	for line := range strings.Lines(string(text)) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+		line = strings.TrimSpace(line)
+		if line != "" && !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "go: downloading ") {
 			return line
 		}
 	}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"time"
 
 	"github.com/quic-go/quic-go/integrationtests/statedesigns/measure"
@@ -32,10 +34,10 @@ func (r *results) costTable() *table {
 		t.add(row...)
 	}
 	streams := float64(r.plan.Closing)
-	add(fmt.Sprintf("goroutines a stream, %d open", r.plan.Closing), func(_ design, c cost) string { return fmt.Sprintf("%.3f", c.held/streams) })
-	add(fmt.Sprintf("goroutines at the end of a connection with %d streams", r.plan.Closing), func(_ design, c cost) string { return fmt.Sprintf("%.0f", c.peak) })
-	add("allocations a stream, churn", func(_ design, c cost) string { return fmt.Sprintf("%.2f", c.perStream) })
-	add("allocations a transition, end of a connection", func(_ design, c cost) string { return fmt.Sprintf("%.3f", c.perTransition) })
+	add(fmt.Sprintf("goroutines a stream, %d open", r.plan.Closing), func(_ design, c cost) string { return decimals(c.held/streams, 3) })
+	add(fmt.Sprintf("goroutines at the end of a connection with %d streams", r.plan.Closing), func(_ design, c cost) string { return decimals(c.peak, 0) })
+	add("allocations a stream, churn", func(_ design, c cost) string { return decimals(c.perStream, 2) })
+	add("allocations a transition, end of a connection", func(_ design, c cost) string { return decimals(c.perTransition, 3) })
 	add("processor time a transition, end of a connection", func(d design, c cost) string {
 		if d.arm == measure.ChannelUnread {
 			return "never read"
@@ -66,6 +68,12 @@ func (r *results) costTable() *table {
 
 func timeOfStream(r measure.Row) float64 { return float64(r.CPU) / float64(r.Streams) }
 
+// decimals formats x with n digits behind the point; what rounds to zero has no sign.
+func decimals(x float64, n int) string {
+	scale := math.Pow10(n)
+	return strconv.FormatFloat(math.Round(x*scale)/scale+0, 'f', n, 64)
+}
+
 // nanoseconds formats a small difference, which may be negative.
 func nanoseconds(d time.Duration) string { return fmt.Sprintf("%d ns", d.Nanoseconds()) }
 
@@ -75,7 +83,8 @@ func (r *results) lossesTable() *table {
 		title: "Where the callback loses",
 		about: []string{
 			"A callback runs on the loop of its connection, so that a slow one delays everything else there; a channel has a goroutine for it.",
-			"And it is only told: without a queue that looks at the state again, datagrams that were queued before still leave.",
+			"And it is only told: without a queue that looks at the state again, datagrams that were queued before still leave. A wrapper knows at",
+			"once what the application itself does, the callback after the next turn of the loop.",
 		},
 		header: []string{"what", "callback", "instead"},
 	}
@@ -89,9 +98,13 @@ func (r *results) lossesTable() *table {
 	slow, other := row(measure.Callback), row(measure.Channel)
 	t.add("one observer takes 5 ms for each state: delay of the others, p50 / p99",
 		length(slow.P50)+" / "+length(slow.P99), "channel: "+length(other.P50)+" / "+length(other.P99))
+	normal := func(arm string) string {
+		return delays(r.of(design{arm, "native"}, measure.Latency, measure.Normal), best)
+	}
+	t.add("half of the closings are calls of the application: delay on loopback, p50 / p99", normal(measure.Callback), "wrapper: "+normal(measure.Wrapper))
 	c := costOf(r.rows, "native", measure.Callback)
 	t.add("processor time a transition with an observer", nanoseconds(c.transition), "without one: 0")
-	t.add("allocations a stream, among them the entry in the layer's map", fmt.Sprintf("%.2f", c.perStream), "without one: 0")
+	t.add("allocations a stream, among them the entry in the layer's map", decimals(c.perStream, 2), "without one: 0")
 	alone := design{measure.CallbackConn, "native"}
 	for _, rtt := range r.plan.RTTs {
 		rows := in(r.of(alone, measure.Counts, measure.DatagramLoad), measure.Network{Loss: r.plan.Losses[0], RTT: rtt})

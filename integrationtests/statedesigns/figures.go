@@ -22,8 +22,10 @@ type figure struct {
 	Series []series
 }
 
+// A negative value is none.
 type series struct {
 	Name   string
+	Colour int
 	Values []float64
 }
 
@@ -44,16 +46,16 @@ func (r *results) figures() []figure {
 		sent.Groups = append(sent.Groups, "RTT "+length(rtt))
 	}
 	late.Groups = sent.Groups
-	for _, d := range r.designs {
-		missed.Series = append(missed.Series, series{d.name(), r.missedShares(d)})
+	for i, d := range r.designs {
+		missed.Series = append(missed.Series, series{d.name(), i, r.missedShares(d)})
 		if d.arm != measure.ChannelUnread { // it never knows anything, and would hide the others
-			sent.Series = append(sent.Series, series{d.name(), r.datagramsOf(d, func(row measure.Row) int { return row.SentAfter })})
-			late.Series = append(late.Series, series{d.name(), r.datagramsOf(d, func(row measure.Row) int { return row.DeliveredAfter })})
+			sent.Series = append(sent.Series, series{d.name(), i, r.datagramsOf(d, func(row measure.Row) int { return row.SentAfter })})
+			late.Series = append(late.Series, series{d.name(), i, r.datagramsOf(d, func(row measure.Row) int { return row.DeliveredAfter })})
 		}
 		c := costOf(r.rows, d.build, d.arm)
-		burst.Series = append(burst.Series, series{d.name(), []float64{max(c.held, 0), max(c.peak, 0)}})
+		burst.Series = append(burst.Series, series{d.name(), i, []float64{max(c.held, 0), max(c.peak, 0)}})
 		if d.build == "native" && d.arm != measure.ChannelUnread {
-			latency.Series = append(latency.Series, series{d.name(), r.latencies(d, latency.Groups)})
+			latency.Series = append(latency.Series, series{d.name(), i, r.latencies(d, latency.Groups)})
 		}
 	}
 	return []figure{missed, sent, late, latency, burst}
@@ -78,7 +80,12 @@ func (r *results) datagramsOf(d design, f func(measure.Row) int) (values []float
 
 func (r *results) latencies(d design, workloads []string) (values []float64) {
 	for _, w := range workloads {
-		p99 := best(r.of(d, measure.Latency, w), func(r measure.Row) time.Duration { return r.P99 })
+		rows := r.of(d, measure.Latency, w)
+		if c := total(rows, closings); c.Missed > c.Expected/10 {
+			values = append(values, -1) // what is left says nothing
+			continue
+		}
+		p99 := best(rows, func(r measure.Row) time.Duration { return r.P99 })
 		values = append(values, float64(p99)/float64(time.Microsecond))
 	}
 	return values

@@ -41,7 +41,7 @@ func (r *report) write(root string) error {
 		fmt.Fprintf(&b, "![%s](state-designs/%s.svg)\n\n", f.Title, f.File)
 	}
 	b.WriteString(r.tables)
-	return os.WriteFile(filepath.Join(root, reportFile), bytes.TrimRight(b.Bytes(), "\n"), 0o644)
+	return os.WriteFile(filepath.Join(root, reportFile), append(bytes.TrimRight(b.Bytes(), "\n"), '\n'), 0o644)
 }
 
 // machine says what the numbers were measured on.

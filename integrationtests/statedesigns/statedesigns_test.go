@@ -150,6 +150,14 @@ func TestLength(t *testing.T) {
 	}
 }
 
+func TestDecimals(t *testing.T) {
+	for x, want := range map[float64]string{-0.0001: "0.000", 0: "0.000", 1.23456: "1.235", -2: "-2.000"} {
+		if got := decimals(x, 3); got != want {
+			t.Errorf("decimals(%g) = %q, want %q", x, got, want)
+		}
+	}
+}
+
 // A measuring program that dies or hangs costs the cell that it was at, and no other.
 func TestRunnerSurvives(t *testing.T) {
 	if os.Getenv("STATEDESIGNS_TEST") != "" {

@@ -70,16 +70,15 @@ func (s *scene) sleep(d time.Duration) { time.Sleep(d) }
 
 // settle waits until everything that was sent has arrived and was reported, in spite of losses.
 func (s *scene) settle() {
-	if s.cell.Kind != Cost {
-		s.sleep(2 * s.grace())
+	s.sleep(2 * s.grace())
+	if s.cell.Kind != Cost || s.cell.Workload == ConnectionClose {
 		return
 	}
-	// Designs that leak never get there.
-	for range 10 {
-		s.sleep(50 * time.Millisecond)
-		if s.cell.Workload == ConnectionClose || s.countLeft() == 0 {
+	for range 40 { // the machine may be busy; designs that leak never get there
+		if s.countLeft() == 0 {
 			return
 		}
+		s.sleep(s.grace())
 	}
 }
 
@@ -268,7 +267,7 @@ func (s *scene) tryNextStream(ctx context.Context) error {
 	if s.cell.Workload == ConnectionClose || s.cell.Workload == DatagramLoad || s.cell.Kind == Latency {
 		return nil // its streams are still open
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second+10*s.cell.RTT)
+	ctx, cancel := context.WithTimeout(ctx, 40*s.grace())
 	defer cancel()
 	stream, err := s.client.OpenStreamSync(ctx)
 	if err != nil {
@@ -278,7 +277,7 @@ func (s *scene) tryNextStream(ctx context.Context) error {
 	s.row.NextStream = "yes"
 	stream.CancelRead(codePeer)
 	stream.CancelWrite(codePeer)
-	s.settle()
+	s.sleep(2 * s.grace())
 	return nil
 }
 
@@ -290,7 +289,7 @@ func (s *scene) end() {
 	<-s.observed.Context().Done()
 	s.waitForClosings()
 	s.row.CloseCPU = cpuTime() - before.cpu
-	s.settle()
+	s.sleep(2 * s.grace())
 	s.row.Peak = peak() - before.goroutines
 	for _, l := range s.layers {
 		s.row.Peak = max(s.row.Peak, int(l.peak.Load())-before.goroutines)

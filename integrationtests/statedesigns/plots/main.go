@@ -25,9 +25,10 @@ type Figure struct {
 	Series []Series
 }
 
-// A Series are the bars of one colour.
+// A Series are the bars of one colour. A negative value is none: it has no bar, and a dash in its place.
 type Series struct {
 	Name   string
+	Colour int // index of palette, so that a series looks the same in each figure
 	Values []float64
 }
 
@@ -85,15 +86,17 @@ func (f Figure) draw() (*plot.Plot, error) {
 	p.NominalX(f.Groups...)
 	p.X.Min, p.X.Max = -0.5, float64(len(f.Groups))-0.5
 	p.Legend.Top = true
-	p.Add(plotter.NewGrid())
+	grid := plotter.NewGrid()
+	grid.Vertical.Color = nil
+	p.Add(grid)
 	// A group takes four fifths of its share.
 	bar := width * 0.7 / vg.Length(len(f.Groups)*max(len(f.Series), 1))
 	for i, s := range f.Series {
-		bars, err := plotter.NewBarChart(plotter.Values(s.Values), bar)
+		bars, err := plotter.NewBarChart(s.heights(), bar)
 		if err != nil {
 			return nil, err
 		}
-		bars.Color = palette[i%len(palette)]
+		bars.Color = palette[s.Colour%len(palette)]
 		bars.LineStyle.Width = 0
 		bars.Offset = bar * (vg.Length(i) - vg.Length(len(f.Series)-1)/2)
 		labels, err := s.labels(bars.Offset)
@@ -113,12 +116,29 @@ func (f Figure) highest() (h float64) {
 	return h
 }
 
+func (s Series) heights() (h plotter.Values) {
+	for _, v := range s.Values {
+		h = append(h, max(v, 0))
+	}
+	return h
+}
+
+func label(v float64) string {
+	switch {
+	case v < 0:
+		return "-"
+	case v >= 100:
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 3, 64)
+}
+
 // labels writes the values above the bars: a bar of height zero is a result too.
 func (s Series) labels(offset vg.Length) (*plotter.Labels, error) {
 	text := plotter.XYLabels{}
 	for i, v := range s.Values {
-		text.XYs = append(text.XYs, plotter.XY{X: float64(i), Y: v})
-		text.Labels = append(text.Labels, strconv.FormatFloat(v, 'g', 3, 64))
+		text.XYs = append(text.XYs, plotter.XY{X: float64(i), Y: max(v, 0)})
+		text.Labels = append(text.Labels, label(v))
 	}
 	labels, err := plotter.NewLabels(text)
 	if err != nil {
