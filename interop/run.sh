@@ -198,7 +198,6 @@ ngtcp2_fetch() {
 		for n in "${names[@]}"; do ngtcp2_fetch_files --handshake-timeout=60s -- "$n" || return; done
 		;;
 	chacha20) ngtcp2_fetch_files --ciphers=NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+CHACHA20-POLY1305 -- "${names[@]}" ;;
-	keyupdate) ngtcp2_fetch_files --key-update=10ms -- "${names[@]}" ;;
 	v2)
 		local versions=0x6b3343cf,0x1
 		ngtcp2_fetch_files -v 0x1 --available-versions="$versions" --preferred-versions="$versions" -- "${names[@]}"
