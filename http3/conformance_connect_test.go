@@ -186,6 +186,7 @@ func wrongCapsulePayload(t *testing.T, r *rogue) {
 		}
 		ours.CancelRead(quic.StreamErrorCode(http3.ErrCodeMessageError))
 		ours.CancelWrite(quic.StreamErrorCode(http3.ErrCodeMessageError))
+		time.Sleep(time.Second)
 		wantReset(t, str, http3.ErrCodeMessageError)
 		if _, err := str.SendState(); !isStreamError(err, 0x10e) {
 			t.Errorf("%s: the stream was stopped with %v", name, err)
