@@ -249,10 +249,20 @@ func TestEventsGoOn(t *testing.T) {
 	if !rec.Closed() {
 		t.Error("Close does not reach the recorder behind")
 	}
+}
+
+func TestEventsOfATransport(t *testing.T) {
 	var transport events.Recorder
-	r := New(Options{}).TransportTracer(&transport)
+	c := New(Options{})
+	r := c.TransportTracer(&transport)
 	r.RecordEvent(qlog.VersionNegotiationSent{})
-	if r.Close(); len(transport.Events()) != 1 || !transport.Closed() {
+	r.RecordEvent(packet(qlog.PacketTypeRetry, 60))
+	r.RecordEvent(qlog.PacketDropped{Trigger: qlog.PacketDropUnknownConnectionID})
+	check(t, c, map[string]float64{
+		"quic_packets_sent_total{transport,version_negotiation}": 1, "quic_packets_sent_total{transport,retry}": 1, "quic_sent_bytes_total{transport}": 60,
+		"quic_packets_dropped_total{unknown_connection_id,transport}": 1,
+	})
+	if r.Close(); len(transport.Events()) != 3 || !transport.Closed() {
 		t.Error("the events of a Transport do not go on")
 	}
 }

@@ -48,7 +48,7 @@ function chart(title, height, tables, series, options) {
 	byID("charts").append(row);
 	const data = tables.some(([t]) => t.length) ? uPlot.join(tables) : [[0], ...tables.map(() => [null])];
 	const u = new uPlot({
-		width: plot.clientWidth, height, legend: { show: false }, padding: [8, 8, 0, 0],
+		width: plot.clientWidth, height, legend: { show: false }, padding: [8, 24, 0, 0],
 		scales: { x: { time: false, range: () => [view.min, view.max] }, y: { range: options.range } },
 		axes: [timeAxis(), valueAxis(options.axis)],
 		cursor: { sync: { key: "qlogview" }, points: { show: false }, drag: { x: true, y: false, setScale: false } },
@@ -162,7 +162,7 @@ function lineChart(title, height, trace, series, format, more) {
 		return i < 0 ? "" : format(l.v[i]);
 	});
 	chart(title, height, lines.map((l) => [l.t, l.v]), used.map((s) => ({ paths: uPlot.paths.stepped({ align: 1 }), ...s })), {
-		range: (u, low, high) => [0, (high || 1) * 1.12], axis: (u, splits) => splits.map(format), values,
+		range: (u, low, high) => [0, (high || 1) * 1.2], axis: (u, splits) => splits.map(format), values,
 		tip: (u, x) => {
 			const t = u.posToVal(x, "x"), v = values(t);
 			const lines = [["t", time(t, (view.max - view.min) / 1000)]];
@@ -178,25 +178,38 @@ const congestionColours = new Map([
 	["application_limited", "139, 152, 169"],
 ]);
 
-// congestionStates paints the states of congestion control behind the chart.
-function congestionStates(u, trace) {
-	const { left, top, width, height } = u.bbox, ctx = u.ctx, list = trace.congestion;
-	ctx.save();
-	ctx.beginPath();
-	ctx.rect(left, top, width, height);
-	ctx.clip();
-	ctx.font = 10.5 * devicePixelRatio + "px system-ui, sans-serif";
-	ctx.textBaseline = "top";
+// congestionStates calls draw with the visible part of each state of congestion control.
+function congestionStates(u, trace, draw) {
+	const { left, width } = u.bbox, list = trace.congestion;
 	list.forEach((s, i) => {
 		const x0 = Math.max(u.valToPos(s.t, "x", true), left);
 		const x1 = Math.min(u.valToPos(i + 1 < list.length ? list[i + 1].t : trace.end, "x", true), left + width);
-		if (x1 <= x0) return;
-		const colour = congestionColours.get(s.s) || "110, 86, 207", label = s.s.replaceAll("_", " ");
+		if (x1 > x0) draw(s.s, congestionColours.get(s.s) || "110, 86, 207", x0, x1);
+	});
+}
+
+// statesBehind paints the states behind the chart.
+function statesBehind(u, trace) {
+	const { top, height } = u.bbox, ctx = u.ctx;
+	congestionStates(u, trace, (state, colour, x0, x1) => {
 		ctx.fillStyle = "rgba(" + colour + ", .08)";
 		ctx.fillRect(x0, top, x1 - x0, height);
 		ctx.fillStyle = "rgb(" + colour + ")";
 		ctx.fillRect(x0, top, x1 - x0, 2 * devicePixelRatio);
-		if (ctx.measureText(label).width + 8 < x1 - x0) ctx.fillText(label, x0 + 4, top + 5 * devicePixelRatio);
+	});
+}
+
+// stateNames writes the names of the states where there is room.
+function stateNames(u, trace) {
+	const ctx = u.ctx;
+	ctx.save();
+	ctx.font = 10.5 * devicePixelRatio + "px system-ui, sans-serif";
+	ctx.textBaseline = "top";
+	ctx.textAlign = "left";
+	congestionStates(u, trace, (state, colour, x0, x1) => {
+		const label = state.replaceAll("_", " ");
+		ctx.fillStyle = "rgb(" + colour + ")";
+		if (ctx.measureText(label).width + 8 < x1 - x0) ctx.fillText(label, x0 + 4, u.bbox.top + 5 * devicePixelRatio);
 	});
 	ctx.restore();
 }
@@ -218,8 +231,8 @@ function congestionChart(trace) {
 		{ name: "bytes in flight", line: "bytes_in_flight", stroke: css("flight"), width: 1, fill: "rgba(47, 111, 222, .18)" },
 		{ name: "ssthresh", line: "ssthresh", stroke: css("soft"), width: 1, dash: [4, 4] },
 	], bytes, {
-		before: (u) => congestionStates(u, trace),
-		after: (u) => losses(u, trace),
+		before: (u) => statesBehind(u, trace),
+		after: (u) => { losses(u, trace); stateNames(u, trace); },
 		tip: (t) => {
 			const i = after(times, t) - 1;
 			return i < 0 || t > trace.end ? [] : [["", "state: " + trace.congestion[i].s]];
