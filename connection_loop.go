@@ -1,6 +1,7 @@
 package quic
 
 import (
+	"runtime"
 	"sync"
 	"time"
 
@@ -49,6 +50,8 @@ func (c *Conn) wait(now monotime.Time) {
 	}
 	select {
 	case <-c.wakeup:
+		// Others that are ready now may have something for the same batch, which costs one system call.
+		runtime.Gosched()
 	case <-c.timer.C:
 	}
 }
