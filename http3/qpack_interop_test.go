@@ -81,13 +81,20 @@ func checkInterop(b []byte, lists [][]qpack.HeaderField) error {
 		if r.streamID != uint64(i+1) {
 			return fmt.Errorf("section %d is of stream %d", i, r.streamID)
 		}
-		fields, err := decodeFields(r.data, 1<<20)
-		if err != nil {
+		if err := r.check(lists[i]); err != nil {
 			return fmt.Errorf("stream %d: %w", r.streamID, err)
 		}
-		if !slices.Equal(fields, lists[i]) {
-			return fmt.Errorf("stream %d: got %v, want %v", r.streamID, fields, lists[i])
-		}
+	}
+	return nil
+}
+
+func (r *interopRecord) check(list []qpack.HeaderField) error {
+	fields, err := decodeFields(r.data, 1<<20)
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(fields, list) {
+		return fmt.Errorf("got %v, want %v", fields, list)
 	}
 	return nil
 }
@@ -107,16 +114,21 @@ func TestQPACKInterop(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		base := make(map[int]bool)
-		for _, r := range records {
-			base[r.offset+1] = true
-		}
-		for i := range b {
-			b[i] ^= 8
-			if err := checkInterop(b, lists); (err == nil) != base[i] {
-				t.Errorf("%s: byte %d is changed: %v", name, i, err)
+		for i, r := range records {
+			for j := range r.data {
+				r.data[j] ^= 8
+				if err := r.check(lists[i]); (err == nil) != (j == 1) {
+					t.Errorf("%s: byte %d of stream %d is changed: %v", name, j, r.streamID, err)
+				}
+				r.data[j] ^= 8
 			}
-			b[i] ^= 8
+			for j := r.offset - 12; j < r.offset; j++ {
+				b[j] ^= 8
+				if err := checkInterop(b, lists); err == nil {
+					t.Errorf("%s: byte %d before stream %d is changed", name, j, r.streamID)
+				}
+				b[j] ^= 8
+			}
 		}
 	}
 }
