@@ -86,7 +86,7 @@ func TestLogsOfBothSidesAgree(t *testing.T) {
 			t.Errorf("frames of the first request: %q, want a header with :path, DATA and a trailer", got)
 		}
 		if got := frames[qlog.FrameCreated](server)[3]; len(got) != 2 || !strings.Contains(got[0], "ExtendedConnect:1") ||
-			!strings.HasPrefix(got[1], "qlog.GoAwayFrame{StreamID:8}") {
+			!strings.HasPrefix(got[1], "qlog.GoAwayFrame{StreamID:4611686018427387900}") {
 			t.Errorf("frames on the control stream of the server: %q, want SETTINGS and GOAWAY", got)
 		}
 		if !client.Closed() || !server.Closed() {

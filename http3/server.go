@@ -166,8 +166,8 @@ func (s *Server) Close() error {
 }
 
 // Shutdown stops listening, tells the clients that no further requests are processed (GOAWAY), and
-// waits until the requests that were received are answered and the answers acknowledged. Each
-// connection is closed after its last request. Streams that a handler has taken over count as requests.
+// waits until the requests that were received, also those that were under way, are answered and the answers
+// acknowledged. Each connection is closed after its last request. Streams that a handler has taken over count as requests.
 // If ctx ends before, Shutdown returns its error; the connections that are left can be closed with Close.
 func (s *Server) Shutdown(ctx context.Context) error {
 	conns, err := s.end()

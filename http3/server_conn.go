@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go"
-	"github.com/quic-go/quic-go/quicvarint"
 )
 
 // A RawServerConn is an HTTP/3 connection of a server whose user accepts the streams of the client,
@@ -58,9 +57,10 @@ type serverConn struct {
 	// guarded by conn.mu
 	active     int // see admitLocked
 	idle       *time.Timer
+	draining   bool // see shutdown
 	goAway     bool
-	goAwayID   quic.StreamID // requests of this and higher IDs are rejected
-	goAwaySent bool
+	goAwayID   quic.StreamID              // requests of this and higher IDs are rejected
+	goAwaySent bool                       // the client has had the time to learn of it
 	priorities map[quic.StreamID]priority // of streams not yet open
 }
 
@@ -153,33 +153,6 @@ func (c *serverConn) closeIdle() {
 	c.conn.mu.Unlock()
 	if idle {
 		c.conn.qc.CloseWithError(quic.ApplicationErrorCode(ErrCodeNoError), "idle timeout")
-	}
-}
-
-// shutdown sends a GOAWAY frame and closes the connection once it is without requests.
-//
-// "Requests or pushes with the indicated identifier or greater are rejected (Section 4.1.1) by the sender
-// of the GOAWAY." (RFC 9114, Section 5.2)
-func (c *serverConn) shutdown() {
-	c.conn.mu.Lock()
-	if c.goAway {
-		c.conn.mu.Unlock()
-		return
-	}
-	c.goAway, c.goAwayID = true, c.conn.nextID
-	c.conn.mu.Unlock()
-	if control := c.conn.control.Load(); control != nil {
-		id := uint64(c.goAwayID)
-		b := quicvarint.Append(appendFrameHeader(nil, frameGoAway, quicvarint.Len(id)), id)
-		c.conn.log.created(control.StreamID(), b)
-		control.Write(b)
-	}
-	c.conn.mu.Lock()
-	c.goAwaySent = true
-	idle := c.active == 0
-	c.conn.mu.Unlock()
-	if idle {
-		c.conn.qc.CloseWithError(quic.ApplicationErrorCode(ErrCodeNoError), "")
 	}
 }
 
