@@ -18,15 +18,6 @@ const RecordSeparator byte = 0x1e
 // ConnectionID is a QUIC connection ID.
 type ConnectionID = protocol.ConnectionID
 
-const (
-	// maxQueued bounds the bytes that wait for Run. RecordEvent waits at the limit: a trace with holes would be
-	// taken for packets that were never sent.
-	maxQueued = 1 << 20
-	// flushSize is how many bytes are written at once, if they come within flushDelay.
-	flushSize  = 64 << 10
-	flushDelay = 50 * time.Millisecond
-)
-
 // A FileSeq is a Trace that writes a file in the format JSON-SEQ: one record for the header, one for
 // each event. The recorders encode, Run does the writing; the recorders wait for it if it falls far behind.
 type FileSeq struct {
@@ -34,16 +25,12 @@ type FileSeq struct {
 	source string // the side that records
 	group  string // the connection; may be empty
 	start  time.Time
-	begun  chan struct{} // capacity 1: something is queued
-	full   chan struct{} // capacity 1: flushSize is reached
-	ended  chan struct{} // closed with the last producer
-	failed atomic.Bool   // an error was reported
+	queue  *queue
+	failed atomic.Bool // an error was reported
 
 	mu        sync.Mutex
-	room      sync.Cond // Run has taken what was queued, or the trace is over
-	queued    []byte    // records
 	producers int
-	over      bool // ended is closed
+	over      bool // the last producer was closed
 }
 
 // NewFileSeq returns a trace of no connection in particular, that is, of a Transport.
@@ -59,14 +46,7 @@ func NewConnectionFileSeq(w io.WriteCloser, isClient bool, odcid ConnectionID) *
 }
 
 func newFileSeq(w io.WriteCloser, source, group string) *FileSeq {
-	f := &FileSeq{
-		w: w, source: source, group: group, start: time.Now(),
-		begun: make(chan struct{}, 1),
-		full:  make(chan struct{}, 1),
-		ended: make(chan struct{}),
-	}
-	f.room.L = &f.mu
-	return f
+	return &FileSeq{w: w, source: source, group: group, start: time.Now(), queue: newQueue()}
 }
 
 // AddProducer implements Trace.
@@ -82,12 +62,12 @@ func (f *FileSeq) AddProducer() Recorder {
 
 func (f *FileSeq) removeProducer() {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.producers--
-	if f.producers == 0 {
-		f.over = true
-		close(f.ended)
-		f.room.Broadcast()
+	last := f.producers == 0
+	f.over = f.over || last
+	f.mu.Unlock()
+	if last {
+		f.queue.end()
 	}
 }
 
@@ -98,35 +78,8 @@ func (f *FileSeq) record(e Event, at time.Time) {
 		f.fail(err)
 		return
 	}
-	f.queue(r.text)
+	f.queue.add(r.text)
 	r.release()
-}
-
-// queue waits for room and adds a record to what Run will write. Behind the end of the trace it does nothing.
-func (f *FileSeq) queue(text []byte) {
-	f.mu.Lock()
-	for !f.over && len(f.queued) > 0 && len(f.queued)+len(text) > maxQueued {
-		f.room.Wait()
-	}
-	before := len(f.queued)
-	if !f.over {
-		f.queued = append(f.queued, text...)
-	}
-	after := len(f.queued)
-	f.mu.Unlock()
-	if before == 0 && after > 0 {
-		notify(f.begun)
-	}
-	if before < flushSize && after >= flushSize {
-		notify(f.full)
-	}
-}
-
-func notify(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
 }
 
 // Run writes the file. It returns when the last Recorder was closed; the file is then closed, too.
@@ -141,40 +94,12 @@ func (f *FileSeq) Run() {
 		if over {
 			break
 		}
-		over = f.waitForRecords()
-		buf = f.take(buf)
+		over = f.queue.wait()
+		buf = f.queue.take(buf)
 	}
 	if err := f.w.Close(); err != nil {
 		f.fail(err)
 	}
-}
-
-// waitForRecords returns when there is something to write, and whether it is the last.
-func (f *FileSeq) waitForRecords() (over bool) {
-	select {
-	case <-f.begun:
-	case <-f.ended:
-		return true
-	}
-	delay := time.NewTimer(flushDelay)
-	defer delay.Stop()
-	select {
-	case <-f.full:
-	case <-delay.C:
-	case <-f.ended:
-		return true
-	}
-	return false
-}
-
-// take returns what is queued, for an empty buffer.
-func (f *FileSeq) take(empty []byte) []byte {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	taken := f.queued
-	f.queued = empty[:0]
-	f.room.Broadcast()
-	return taken
 }
 
 // fail reports the first error. There is nobody to return it to: a connection goes on without its trace.

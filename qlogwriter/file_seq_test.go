@@ -167,14 +167,14 @@ func TestTraceEndsWithTheLastProducer(t *testing.T) {
 }
 
 func TestEventsFromManyGoroutines(t *testing.T) {
-	const goroutines, events = 10, 3 * maxQueued / 600 // three times what may wait
+	const goroutines, size, events = 10, 2000, 3 * maxQueued / 10 / 2000 // three times what may wait
 	f := inTrace(t, clientTrace, func(trace *FileSeq) {
 		var wg sync.WaitGroup
 		for range goroutines {
 			rec := trace.AddProducer()
 			wg.Go(func() {
 				for range events {
-					rec.RecordEvent(textEvent("x"))
+					rec.RecordEvent(textEvent(strings.Repeat("x", size)))
 				}
 				rec.Close()
 			})
@@ -200,7 +200,7 @@ func TestRecordEventWaitsForRun(t *testing.T) {
 			}
 			rec.Close()
 		}()
-		time.Sleep(time.Minute)
+		synctest.Wait()
 		if recorded != 9 { // with a tenth of the names of members it is too much
 			t.Errorf("%d events recorded before Run, want 9", recorded)
 		}

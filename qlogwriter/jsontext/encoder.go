@@ -94,17 +94,18 @@ func (e *Encoder) WriteToken(t Token) error {
 	return err
 }
 
-// writeValue writes an object in the way of WriteToken.
+// writeValue writes an object in the way of WriteToken. b may be changed.
 func (e *Encoder) writeValue(b []byte) error {
+	if len(e.stack) == 0 {
+		_, err := e.w.Write(append(b, '\n'))
+		return err
+	}
 	if err := e.check('{', false); err != nil {
 		return err
 	}
 	e.buf = e.buf[:0]
 	e.separate()
 	e.buf = append(e.buf, b...)
-	if len(e.stack) == 0 {
-		e.buf = append(e.buf, '\n')
-	}
 	_, err := e.w.Write(e.buf)
 	return err
 }
