@@ -34,7 +34,11 @@ func (c *Conn) run() {
 		batch := turnPool.Get().(*[protocol.MaxPacketsPerTurn]udp.Packet)
 		more := c.turn(now, batch[:])
 		turnPool.Put(batch)
-		if c.end == nil && !more {
+		switch {
+		case c.end != nil:
+		case more:
+			runtime.Gosched() // readers make room for what comes next
+		default:
 			c.wait(now)
 		}
 	}

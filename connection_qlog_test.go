@@ -13,6 +13,7 @@ import (
 
 	quic "github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/internal/netsim"
+	"github.com/quic-go/quic-go/internal/protocol"
 	"github.com/quic-go/quic-go/internal/testcert"
 	"github.com/quic-go/quic-go/qlog"
 	"github.com/quic-go/quic-go/qlogwriter"
@@ -434,7 +435,7 @@ func TestLogOfDroppedDatagrams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conf := func() *quic.Config { return &quic.Config{EnableDatagrams: true} }
 		p := newTracedPair(t, pairOptions{client: conf(), server: conf()})
-		const kept, sent = 128, 135 // the queue of the server holds so many
+		const kept, sent = protocol.MaxReceiveDatagrams, protocol.MaxReceiveDatagrams + 7
 		for range sent {
 			if err := p.client.SendDatagram([]byte("12345")); err != nil {
 				t.Fatal(err)

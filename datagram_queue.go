@@ -17,6 +17,27 @@ var errDatagramsDisabled = errors.New("datagram support disabled")
 type queuedDatagram struct {
 	payload []byte
 	stream  *SendStream
+	memory  *datagramMemory // of the payload; nil for a long one
+}
+
+// A datagramMemory holds the payload of a datagram that fits a packet of common size.
+type datagramMemory [protocol.MaxConfiguredPacketSize]byte
+
+var datagramPool = sync.Pool{New: func() any { return new(datagramMemory) }}
+
+// copyDatagram makes a queuedDatagram with a copy of payload.
+func copyDatagram(payload []byte, s *SendStream) queuedDatagram {
+	if len(payload) > len(datagramMemory{}) {
+		return queuedDatagram{payload: slices.Clone(payload), stream: s}
+	}
+	memory := datagramPool.Get().(*datagramMemory)
+	return queuedDatagram{payload: memory[:copy(memory[:], payload)], stream: s, memory: memory}
+}
+
+func (d *queuedDatagram) release() {
+	if d.memory != nil {
+		datagramPool.Put(d.memory)
+	}
 }
 
 // A datagramWaiter is a call of SendDatagram that waits for room in the queue.
@@ -122,7 +143,8 @@ func (q *datagramQueue) pop() {
 }
 
 func (q *datagramQueue) popLocked() {
-	q.send.pop()
+	d := q.send.pop()
+	d.release()
 	q.wakeOneLocked()
 }
 
@@ -243,7 +265,9 @@ func (c *Conn) sendDatagram(payload []byte, s *SendStream) error {
 	if int64(len(payload)) > limit {
 		return &DatagramTooLargeError{MaxDatagramPayloadSize: limit}
 	}
-	if err := c.datagrams.add(queuedDatagram{payload: slices.Clone(payload), stream: s}); err != nil {
+	d := copyDatagram(payload, s)
+	if err := c.datagrams.add(d); err != nil {
+		d.release()
 		return err
 	}
 	c.wake()

@@ -63,9 +63,13 @@ func TestReceivedDatagramsAreBounded(t *testing.T) {
 		hostile(t, func(t *testing.T, s *scene) {
 			s.config.EnableDatagrams = true
 			s.connect()
-			for range 4 * protocol.MaxReceiveDatagrams {
+			for i := range 2 * protocol.MaxReceiveDatagrams {
 				s.peer.Send(oneRTT, &wire.DatagramFrame{Data: make([]byte, size), DataLenPresent: true})
+				if i%100 == 0 {
+					s.pause()
+				}
 			}
+			s.pause()
 			want := protocol.MaxReceiveDatagrams
 			if size > 0 {
 				want = min(want, protocol.MaxDatagramQueueBytes/size)

@@ -224,19 +224,24 @@ func (s *Stream) SendDatagram(payload []byte) error {
 		return errDatagramsDisabled
 	}
 	quarter := uint64(s.StreamID() / 4)
-	b := make([]byte, 0, quicvarint.Len(quarter)+len(payload))
-	b = append(quicvarint.Append(b, quarter), payload...)
-	err := s.str.SendDatagram(b)
-	if err == nil {
-		s.log.datagramCreated(s.StreamID(), len(b), len(payload))
+	memory := datagramBuffers.Get().(*datagramMemory)
+	defer datagramBuffers.Put(memory)
+	b := append(quicvarint.Append(memory[:0], quarter), payload...) // a long one is moved elsewhere
+	if err := s.str.SendDatagram(b); err != nil {
+		if tooLarge, ok := errors.AsType[*quic.DatagramTooLargeError](err); ok {
+			overhead := int64(len(b) - len(payload))
+			return &quic.DatagramTooLargeError{MaxDatagramPayloadSize: tooLarge.MaxDatagramPayloadSize - overhead}
+		}
+		return convertError(err)
 	}
-	var tooLarge *quic.DatagramTooLargeError
-	if errors.As(err, &tooLarge) {
-		overhead := int64(len(b) - len(payload))
-		return &quic.DatagramTooLargeError{MaxDatagramPayloadSize: tooLarge.MaxDatagramPayloadSize - overhead}
-	}
-	return convertError(err)
+	s.log.datagramCreated(s.StreamID(), len(b), len(payload))
+	return nil
 }
+
+// A datagramMemory holds a datagram of common size on its way to the queue of the connection, which copies it.
+type datagramMemory [1500]byte
+
+var datagramBuffers = sync.Pool{New: func() any { return new(datagramMemory) }}
 
 // receiveClosed closes the queue of a stream whose receive half is closed.
 func (s *Stream) receiveClosed() {

@@ -290,7 +290,7 @@ func TestUnreadDatagramsAreBounded(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.serveTunnels()
 		client, server := w.tunnel(w.clientConn())
-		for i := range 500 {
+		for i := range 1500 {
 			if err := client.SendDatagram([]byte(fmt.Sprint(i))); err != nil {
 				t.Fatal(err)
 			}
@@ -307,8 +307,8 @@ func TestUnreadDatagramsAreBounded(t *testing.T) {
 			}
 			n++
 		}
-		if n != 32 {
-			t.Errorf("%d datagrams were kept, want 32", n)
+		if n != 1024 {
+			t.Errorf("%d datagrams were kept, want 1024", n)
 		}
 	})
 }

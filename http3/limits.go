@@ -24,7 +24,7 @@ const (
 	maxPendingPriorities = 100
 
 	// maxStreamDatagrams is the number of datagrams that wait for one stream's ReceiveDatagram.
-	maxStreamDatagrams = 32
+	maxStreamDatagrams = 1024
 	// maxDatagramBytes is their size, summed over the streams of a connection.
 	maxDatagramBytes = 1 << 20
 	// maxEarlyDatagrams is the number of datagrams kept for streams that are not yet open,

@@ -65,7 +65,7 @@ const (
 	// MaxSendDatagrams and MaxReceiveDatagrams bound the queues of DATAGRAM frames;
 	// MaxDatagramQueueBytes bounds the received ones in bytes.
 	MaxSendDatagrams      = 32
-	MaxReceiveDatagrams   = 128
+	MaxReceiveDatagrams   = 1024
 	MaxDatagramQueueBytes = 1 << 20
 	// MaxNonQUICPackets bounds the packets that wait for ReadNonQUICPacket.
 	MaxNonQUICPackets = 32
