@@ -18,7 +18,7 @@ const (
 	// full, the sent packets that it does not acknowledge, and all other queues.
 	maxHostileMemory = int64(protocol.DefaultMaxConnectionReceiveWindow)*3/2 + 8<<20 + 2<<20 + protocol.MaxReceiveQueueBytes
 	// What an idle connection costs at each end.
-	maxIdleHeap       = 30 << 10
+	maxIdleHeap       = 28 << 10
 	maxIdleStack      = 8 << 10
 	maxIdleGoroutines = 1
 )

@@ -58,6 +58,7 @@ var importTable = map[string][]string{
 	"testutils/events":     {"qlogwriter"},
 	"testutils/simnet":     {},
 	"internal/archtest":    {},
+	"internal/benchtest":   {},
 	"internal/netsim":      {"testutils/simnet"},
 	"internal/testcert":    {},
 	"internal/quictest":    {"quicvarint", "internal/wire", "internal/protect", "internal/handshake", "internal/protocol", "internal/qerr", "internal/monotime", "testutils/simnet"},
