@@ -45,7 +45,7 @@ func (s *driveSocket) LocalAddr() net.Addr                 { return rawServerAdd
 func (s *driveSocket) SetReadDeadline(time.Time) error     { return nil }
 func (s *driveSocket) Close() error                        { return nil }
 func (s *driveSocket) Capabilities() (gso, ecn, df bool)   { return s.segments > 1, false, false }
-func driveTransport(t *testing.T, s *driveSocket) *Transport {
+func driveTransport(t testing.TB, s *driveSocket) *Transport {
 	t.Helper()
 	tr := &Transport{conn: s, cids: randomConnectionIDs(4), cidLen: 4}
 	tr.earlyHellos = handshake.NewReplayFilter(handshake.MaxReplayEntries)
@@ -56,13 +56,13 @@ func driveTransport(t *testing.T, s *driveSocket) *Transport {
 
 // A driven is a client and a server that are driven by hand, and their clock.
 type driven struct {
-	t              *testing.T
+	t              testing.TB
 	now            monotime.Time
 	client, server *drivenConn
 }
 
 // newDriven returns two connections whose handshake is complete and confirmed, and that have nothing to say.
-func newDriven(t *testing.T, conf *Config, segments int) *driven {
+func newDriven(t testing.TB, conf *Config, segments int) *driven {
 	t.Helper()
 	d := &driven{t: t, now: monotime.Now()}
 	conf = populateConfig(conf)
