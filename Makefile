@@ -2,9 +2,11 @@
 GO ?= go
 FUZZTIME ?= 10s
 SEEDS ?= 10000
+BENCH ?= .
+BENCHTIME ?= 200ms
 CROSS = linux/amd64 linux/386 linux/arm64 darwin/arm64 windows/amd64 freebsd/amd64
 
-.PHONY: check full fmt vet staticcheck archtest test race cross fuzz soak goodput metrics qlogview-browser
+.PHONY: check full fmt vet staticcheck archtest test race cross fuzz soak goodput bench bench-compare metrics qlogview-browser
 
 # check is for the minutes between two edits.
 check: fmt vet staticcheck archtest race
@@ -54,6 +56,16 @@ soak:
 # goodput prints how much of simulated links each congestion controller uses, and fails if that is too little.
 goodput:
 	$(GO) test ./integrationtests/goodput -run Table -v -count=1
+
+# bench runs the benchmarks that match BENCH, COUNT times each, and leaves the results in bench.txt; see docs/benchmarks.md.
+bench: COUNT ?= 1
+bench:
+	@GO=$(GO) BENCH='$(BENCH)' BENCHTIME=$(BENCHTIME) COUNT=$(COUNT) .ci/bench run
+
+# bench-compare compares them with those of the revision OLD.
+bench-compare: COUNT ?= 6
+bench-compare:
+	@GO=$(GO) BENCH='$(BENCH)' BENCHTIME=$(BENCHTIME) COUNT=$(COUNT) .ci/bench compare $(OLD)
 
 # metrics tests the module in metrics, which go test ./... leaves out.
 metrics:
