@@ -238,7 +238,7 @@ func (q *datagramQueue) close(err error) {
 func (c *Conn) SendDatagram(payload []byte) error { return c.sendDatagram(payload, nil) }
 
 // ReceiveDatagram returns the payload of the next received DATAGRAM frame. It blocks until there is
-// one, ctx ends or the connection is over. Of datagrams that nobody receives, 128 are
+// one, ctx ends or the connection is over. Of datagrams that nobody receives, 1024 are
 // kept; later ones are dropped.
 func (c *Conn) ReceiveDatagram(ctx context.Context) ([]byte, error) {
 	if !c.config.EnableDatagrams {

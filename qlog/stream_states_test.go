@@ -10,7 +10,9 @@ import (
 )
 
 func TestWithStreamStates(t *testing.T) {
-	plain := func(context.Context, bool, ConnectionID) qlogwriter.Trace { return &events.Trace{Recorder: &events.Recorder{}} }
+	plain := func(context.Context, bool, ConnectionID) qlogwriter.Trace {
+		return &events.Trace{Recorder: &events.Recorder{}}
+	}
 	none := func(context.Context, bool, ConnectionID) qlogwriter.Trace { return nil }
 	redact := func(netip.AddrPort, bool) (string, bool) { return "", true }
 	t.Setenv("QLOGDIR", t.TempDir())
