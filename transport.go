@@ -20,7 +20,8 @@ import (
 // A Transport runs any number of connections, and at most one listener, on one packet socket. Its exported
 // fields must not be changed after the first call of a method. All methods may be called concurrently.
 type Transport struct {
-	// Conn is the socket. The Transport reads from it until Close; nobody else may. A *net.UDPConn, or what
+	// Conn is the socket. The Transport reads from it until Close; nobody else may, but other Transports of the
+	// process, with the same Conn or, on Linux, another descriptor of the same socket. A *net.UDPConn, or what
 	// else is an OOBCapablePacketConn, makes better use of the network than a plain net.PacketConn.
 	Conn net.PacketConn
 	// ConnectionIDLength is the length of the connection IDs, 0 to 20 bytes; 0 means 4. It does not
@@ -50,9 +51,10 @@ type Transport struct {
 	// Tracer records the events of no connection in particular. Close closes it.
 	Tracer qlogwriter.Recorder
 
-	life  transportLife
-	table connTable
-	work  workQueue
+	life     transportLife
+	table    connTable
+	work     workQueue
+	siblings siblings
 
 	// set by init, immutable afterwards
 	conn        udp.Conn
@@ -124,7 +126,7 @@ func (t *Transport) setUp() error {
 	checkSocketBuffers(t.Conn)
 	t.life.readerDone = make(chan struct{})
 	t.life.ended = make(chan struct{})
-	go t.read()
+	go t.read(t.joinSocket())
 	return nil
 }
 

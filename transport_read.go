@@ -27,9 +27,10 @@ type packetHandler interface {
 	handlePacket(p udp.Packet)
 }
 
-// read is the goroutine that reads from the socket.
-func (t *Transport) read() {
+// read is the goroutine that reads from the socket. It calls leave at its end.
+func (t *Transport) read(leave func()) {
 	defer close(t.life.readerDone)
+	defer leave()
 	pkts := make([]udp.Packet, readBatchSize)
 	for {
 		n, err := t.conn.ReadBatch(pkts)
@@ -75,11 +76,12 @@ func (t *Transport) dispatch(pkts []udp.Packet) {
 		switch {
 		case err == nil && handler != nil && !t.isNonQUIC(p.Data[0], cid):
 			handler.handlePacket(p)
+		case t.handOver(p):
 		case p.Data[0]&firstTwoBits == 0:
 			t.nonQUIC.push(p)
 		default:
 			// Of no connection, too short, or of a version with longer connection IDs.
-			t.enqueueUnmatched(p)
+			t.newest(wire.IsLongHeader(p.Data[0])).enqueueUnmatched(p)
 		}
 	}
 }
