@@ -137,11 +137,15 @@ func (w *world) serveRaw(f func(conn *quic.Conn)) {
 				return
 			}
 			go func() {
-				// Before that, an application error is not told to the peer.
+				// Before the end of the handshake, an application error is not told to the peer.
+				select {
+				case <-conn.HandshakeComplete():
+				case <-conn.Context().Done():
+				}
 				select {
 				case <-conn.HandshakeComplete():
 					f(conn)
-				case <-conn.Context().Done():
+				default:
 				}
 			}()
 		}
