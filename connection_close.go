@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/quic-go/quic-go/internal/monotime"
 	"github.com/quic-go/quic-go/internal/protocol"
 	"github.com/quic-go/quic-go/internal/qerr"
 	"github.com/quic-go/quic-go/internal/wire"
@@ -58,10 +59,15 @@ func (c *Conn) destroy(err error) {
 }
 
 // takeEndRequest ends the connection if another goroutine wants that.
-func (c *Conn) takeEndRequest() {
-	if err, kind := c.ending.get(); err != nil && c.end == nil {
-		c.endWith(err, kind)
+func (c *Conn) takeEndRequest(now monotime.Time) {
+	err, kind := c.ending.get()
+	if err == nil || c.end != nil {
+		return
 	}
+	if kind == endLocal && c.life.complete && c.tls.Crypto(protocol.EncryptionHandshake).Unsent() > 0 {
+		c.send(now) // the peer can read the CONNECTION_CLOSE of the application only behind the end of the handshake
+	}
+	c.endWith(err, kind)
 }
 
 // fail ends the connection because of a fault of the peer or of our own.

@@ -71,7 +71,7 @@ func (c *Conn) turn(now monotime.Time, batch []udp.Packet) (more bool) {
 		batch[i] = udp.Packet{}
 	}
 	c.paths.in.packet = nil // it was in batch
-	c.takeEndRequest()
+	c.takeEndRequest(now)
 	c.handleRequests(now)
 	if c.end == nil {
 		c.handleTimers(now)
