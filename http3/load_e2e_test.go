@@ -19,7 +19,7 @@ func requestsAtOnce() int { return 1000 / slowdown() }
 
 func slowdown() int {
 	if raceEnabled {
-		return 5
+		return 10
 	}
 	return 1
 }
