@@ -100,7 +100,7 @@ func (q *datagramQueue) push(payload []byte) bool {
 	if q.err != nil || q.refused || len(q.waiting) >= maxStreamDatagrams {
 		return q.err != nil || !q.refused
 	}
-	n := int64(len(payload))
+	n := accounted(payload)
 	if q.conn.datagramBytes.Add(n) > maxDatagramBytes {
 		q.conn.datagramBytes.Add(-n)
 		return true
@@ -144,9 +144,12 @@ func (q *datagramQueue) forgetLocked() {
 		return
 	}
 	for _, payload := range q.waiting {
-		q.conn.datagramBytes.Add(-int64(len(payload)))
+		q.conn.datagramBytes.Add(-accounted(payload))
 	}
 }
+
+// accounted is what a datagram that waits counts, so that empty ones are bounded too.
+func accounted(payload []byte) int64 { return int64(len(payload)) + datagramOverhead }
 
 func (q *datagramQueue) wakeLocked() {
 	if q.changed != nil {
@@ -179,7 +182,7 @@ func (q *datagramQueue) tryPop() (payload []byte, changed <-chan struct{}, err e
 		q.waiting[0] = nil
 		q.waiting = q.waiting[1:]
 		if !q.retired {
-			q.conn.datagramBytes.Add(-int64(len(payload)))
+			q.conn.datagramBytes.Add(-accounted(payload))
 		}
 		return payload, nil, nil
 	}

@@ -13,8 +13,8 @@ func TestDatagramQueue(t *testing.T) {
 	for i := range maxStreamDatagrams + 5 {
 		q.push([]byte{byte(i)})
 	}
-	if n := c.datagramBytes.Load(); n != maxStreamDatagrams {
-		t.Errorf("%d bytes are accounted, want %d", n, maxStreamDatagrams)
+	if n := c.datagramBytes.Load(); n != maxStreamDatagrams*(1+datagramOverhead) {
+		t.Errorf("%d bytes of %d datagrams are accounted", n, maxStreamDatagrams)
 	}
 	for i := range maxStreamDatagrams {
 		if b, err := q.pop(t.Context()); err != nil || b[0] != byte(i) {
@@ -49,19 +49,21 @@ func TestDatagramQueueAfterTheEnd(t *testing.T) {
 	}
 }
 
-// The streams of a connection share a budget.
+// The streams of a connection share a budget, which empty datagrams use up too.
 func TestDatagramBytesAreBounded(t *testing.T) {
-	c := &connection{}
-	kept := 0
-	for range 1000 {
-		q := &datagramQueue{conn: c}
-		for range maxStreamDatagrams {
-			q.push(make([]byte, 1200))
+	for _, size := range []int{0, 1200} {
+		c := &connection{}
+		kept, each := 0, size+datagramOverhead
+		for range 100 {
+			q := &datagramQueue{conn: c}
+			for range maxStreamDatagrams {
+				q.push(make([]byte, size))
+			}
+			kept += len(q.waiting)
 		}
-		kept += len(q.waiting)
-	}
-	if n := c.datagramBytes.Load(); n > maxDatagramBytes || n < maxDatagramBytes-1200 || int(n) != kept*1200 {
-		t.Errorf("%d bytes in %d datagrams, want at most %d", n, kept, maxDatagramBytes)
+		if want := maxDatagramBytes / each; kept != want || int(c.datagramBytes.Load()) != kept*each {
+			t.Errorf("%d datagrams of %d bytes are kept and %d bytes accounted, want %d", kept, size, c.datagramBytes.Load(), want)
+		}
 	}
 }
 

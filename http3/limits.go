@@ -25,8 +25,9 @@ const (
 
 	// maxStreamDatagrams is the number of datagrams that wait for one stream's ReceiveDatagram.
 	maxStreamDatagrams = 1024
-	// maxDatagramBytes is their size, summed over the streams of a connection.
+	// maxDatagramBytes is their size, each with datagramOverhead, summed over the streams of a connection.
 	maxDatagramBytes = 1 << 20
+	datagramOverhead = 64
 	// maxEarlyDatagrams is the number of datagrams kept for streams that are not yet open,
 	// for at most earlyDatagramTime.
 	maxEarlyDatagrams = 16

@@ -142,7 +142,9 @@ func (t *Transport) RoundTripOpt(req *http.Request, opt RoundTripOpt) (*http.Res
 			t.renew(p)
 		case errors.Is(err, net.ErrClosed):
 			// Streams learn of the end of a connection before its context ends.
-			t.forget(p)
+			t.mu.Lock()
+			t.forgetLocked(p)
+			t.mu.Unlock()
 		}
 		if attempt >= maxAttempts || !mayRepeat(req, f.verdict, reused) {
 			if !f.bodyTaken {
