@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strconv"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"github.com/quic-go/quic-go/internal/monotime"
@@ -26,6 +27,8 @@ type mmsghdr struct {
 type receiver struct {
 	readFunc func(fd uintptr) bool // bound once, so that a read does not allocate
 	now      monotime.Time         // of the last read
+	// announced is when the runtime was last told that there was a system call, see recvmmsg.
+	announced monotime.Time
 
 	// last call
 	errno syscall.Errno
@@ -72,9 +75,7 @@ func (r *receiver) read(fd uintptr) bool {
 		h.SetControllen(controlSize)
 		h.Flags = 0
 	}
-	n, _, errno := syscall.Syscall6(syscall.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&r.hdrs[0])),
-		uintptr(r.want), syscall.MSG_DONTWAIT, 0, 0)
-	runtime.KeepAlive(r)
+	n, errno := r.recvmmsg(fd)
 	r.errno, r.n = errno, int(n)
 	if errno == 0 {
 		return true
@@ -86,6 +87,29 @@ func (r *receiver) read(fd uintptr) bool {
 		return false
 	}
 	return true
+}
+
+// announceInterval is how often the runtime is told about a call, see receiver.recvmmsg.
+const announceInterval = time.Millisecond
+
+// recvmmsg takes up to r.want messages from the socket. It never waits.
+//
+// The first system call of a process that was idle makes the runtime wake its monitor thread, which costs as much as the call.
+// The monitor preempts goroutines that run for long, so that it has to be awake when work begins, but an exchange that
+// follows within announceInterval does not have to wake it again: until then a deadline of a connection
+// wakes it anyway, as one is set whenever packets are under way.
+func (r *receiver) recvmmsg(fd uintptr) (uintptr, syscall.Errno) {
+	headers, want := unsafe.Pointer(&r.hdrs[0]), uintptr(r.want)
+	now := monotime.Now()
+	if now.Sub(r.announced) >= announceInterval {
+		r.announced = now
+		n, _, errno := syscall.Syscall6(syscall.SYS_RECVMMSG, fd, uintptr(headers), want, syscall.MSG_DONTWAIT, 0, 0)
+		runtime.KeepAlive(r)
+		return n, errno
+	}
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVMMSG, fd, uintptr(headers), want, syscall.MSG_DONTWAIT, 0, 0)
+	runtime.KeepAlive(r)
+	return n, errno
 }
 
 func (r *receiver) dropBuffers() {
