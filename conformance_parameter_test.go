@@ -62,6 +62,10 @@ var parameterCases = map[string]conformanceCase{
 		func(tp *wire.TransportParameters) { tp.MaxDatagramFrameSize-- },
 		func(tp *wire.TransportParameters) { tp.MaxDatagramFrameSize = 0 }),
 	"T-249": rawParameters(parameter(0x1d, []byte{0})),
+	"T-250": wrongParameter(func(tp *wire.TransportParameters) {
+		delay := tp.MaxAckDelay + time.Microsecond
+		tp.MinAckDelay = &delay
+	}),
 }
 
 var otherConnectionID = protocol.ParseConnectionID([]byte("another connection")[:8])

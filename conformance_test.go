@@ -40,7 +40,6 @@ var waivers = map[string]string{
 	"T-291": "the simulated network has no fragments: internal/udp tests that the DF bit is set",
 	"T-331": "takes 2^36 packets that are not authentic; internal/protect has the test with a lower limit",
 	"T-346": "timing cannot be seen from outside: duplicates are found behind decryption, and each packet is decrypted once",
-	"T-250": "draft-ietf-quic-ack-frequency is not implemented: min_ack_delay is an unknown parameter",
 }
 
 func joinCases(files ...map[string]conformanceCase) map[string]conformanceCase {

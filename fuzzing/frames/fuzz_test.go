@@ -22,6 +22,8 @@ func FuzzNext(f *testing.F) {
 		&wire.NewConnectionIDFrame{SequenceNumber: 2, RetirePriorTo: 1, ConnectionID: protocol.ParseConnectionID([]byte("id"))},
 		&wire.ConnectionCloseFrame{ErrorCode: 10, FrameType: 6, ReasonPhrase: "reason"},
 		&wire.ResetStreamFrame{StreamID: 4, ErrorCode: 1, FinalSize: 100, ReliableSize: 50},
+		&wire.AckFrequencyFrame{SequenceNumber: 1, AckElicitingThreshold: 10, RequestMaxAckDelay: 5 * time.Millisecond, ReorderingThreshold: 3},
+		&wire.ImmediateAckFrame{},
 		&wire.DatagramFrame{DataLenPresent: true, Data: []byte("data")},
 	} {
 		b, err := frame.Append(nil, protocol.Version1)
@@ -66,7 +68,9 @@ func checkError(t *testing.T, err error) {
 }
 
 func newParser(extensions bool) *wire.Parser {
-	return &wire.Parser{AckDelayExponent: protocol.AckDelayExponent, Datagrams: extensions, ResetStreamAt: extensions}
+	return &wire.Parser{
+		AckDelayExponent: protocol.AckDelayExponent, Datagrams: extensions, ResetStreamAt: extensions, AckFrequency: extensions,
+	}
 }
 
 // checkSameInLongerBuffer checks that what lies behind the payload is not read.

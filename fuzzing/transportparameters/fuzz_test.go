@@ -16,6 +16,7 @@ import (
 
 func seed() *wire.TransportParameters {
 	cid := protocol.ParseConnectionID([]byte{1, 2, 3, 4, 5, 6, 7, 8})
+	minAckDelay := time.Millisecond
 	return &wire.TransportParameters{
 		OriginalDestinationConnectionID: cid, InitialSourceConnectionID: cid, RetrySourceConnectionID: &cid,
 		StatelessResetToken: &protocol.StatelessResetToken{1},
@@ -27,6 +28,7 @@ func seed() *wire.TransportParameters {
 		InitialMaxStreamDataBidiLocal: 1, InitialMaxStreamDataBidiRemote: 2, InitialMaxStreamDataUni: 3,
 		MaxBidiStreamNum: 100, MaxUniStreamNum: 1 << 60, AckDelayExponent: 4, MaxAckDelay: 20 * time.Millisecond,
 		ActiveConnectionIDLimit: 7, DisableActiveMigration: true, MaxDatagramFrameSize: 1 << 16, EnableResetStreamAt: true, GreaseQuicBit: true,
+		MinAckDelay: &minAckDelay,
 	}
 }
 

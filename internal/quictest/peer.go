@@ -93,7 +93,7 @@ func newPeer(t testing.TB, pers protocol.Perspective, conn net.PacketConn, o Opt
 			handshake: o.HoldHandshake, acks: o.HoldAcks,
 			pathResponses: o.HoldPathResponses, handshakeDone: o.HoldHandshakeDone,
 		},
-		parser: wire.Parser{AckDelayExponent: protocol.AckDelayExponent, Datagrams: true, ResetStreamAt: true},
+		parser: wire.Parser{AckDelayExponent: protocol.AckDelayExponent, Datagrams: true, ResetStreamAt: true, AckFrequency: true},
 	}
 	p.net.conn, p.net.all = conn, []net.PacketConn{conn}
 	p.ids.src = orRandom(o.SrcCID)

@@ -20,14 +20,16 @@ type Decoded struct {
 	FinalSize     protocol.ByteCount  // RESET_STREAM(_AT)
 	ReliableSize  protocol.ByteCount  // RESET_STREAM_AT
 	ErrorCode     uint64              // RESET_STREAM(_AT), STOP_SENDING, CONNECTION_CLOSE
-	Limit         uint64              // MAX_DATA, MAX_STREAM_DATA, MAX_STREAMS, DATA_BLOCKED, STREAM_DATA_BLOCKED, STREAMS_BLOCKED
+	Limit         uint64              // MAX_DATA, MAX_STREAM_DATA, MAX_STREAMS, DATA_BLOCKED, STREAM_DATA_BLOCKED, STREAMS_BLOCKED, Ack-Eliciting Threshold of ACK_FREQUENCY
 	StreamType    protocol.StreamType // MAX_STREAMS, STREAMS_BLOCKED
-	Sequence      uint64              // NEW_CONNECTION_ID, RETIRE_CONNECTION_ID
+	Sequence      uint64              // NEW_CONNECTION_ID, RETIRE_CONNECTION_ID, ACK_FREQUENCY
 	RetirePriorTo uint64              // NEW_CONNECTION_ID
 	ConnectionID  protocol.ConnectionID
 	ResetToken    protocol.StatelessResetToken // NEW_CONNECTION_ID
 	TriggerFrame  uint64                       // CONNECTION_CLOSE of type 0x1c
 	Ack           Ack                          // ACK
+	MaxAckDelay   time.Duration                // ACK_FREQUENCY
+	Reordering    protocol.PacketNumber        // Reordering Threshold of ACK_FREQUENCY
 }
 
 // Ack is the content of a received ACK frame.
@@ -49,6 +51,13 @@ func (d *Decoded) Frame() Frame {
 			AckRanges: slices.Clone(d.Ack.Ranges), DelayTime: d.Ack.Delay,
 			ECT0: d.Ack.ECT0, ECT1: d.Ack.ECT1, ECNCE: d.Ack.CE,
 		}
+	case FrameTypeAckFrequency:
+		return &AckFrequencyFrame{
+			SequenceNumber: d.Sequence, AckElicitingThreshold: d.Limit,
+			RequestMaxAckDelay: d.MaxAckDelay, ReorderingThreshold: d.Reordering,
+		}
+	case FrameTypeImmediateAck:
+		return &ImmediateAckFrame{}
 	case FrameTypeCrypto:
 		return &CryptoFrame{Offset: d.Offset, Data: d.Data}
 	case FrameTypeNewToken:

@@ -22,7 +22,7 @@ func (s levelSet) contains(lvl protocol.EncryptionLevel) bool { return s>>lvl&1 
 // frameRow is what is known about a frame type.
 type frameRow struct {
 	name            string
-	levels          levelSet // packets in which the frame may be received; none if we do not speak the extension
+	levels          levelSet // packets in which the frame may be received
 	notAckEliciting bool
 	probing         bool
 }
@@ -56,11 +56,11 @@ var frameTable = [...]frameRow{
 	FrameTypeConnectionClose:    {"CONNECTION_CLOSE", levelsIH01, true, false},
 	FrameTypeApplicationClose:   {"CONNECTION_CLOSE", levels01, true, false},
 	FrameTypeHandshakeDone:      {"HANDSHAKE_DONE", levels1, false, false},
-	FrameTypeImmediateAck:       {"IMMEDIATE_ACK", 0, false, false},
+	FrameTypeImmediateAck:       {"IMMEDIATE_ACK", levels1, false, false},
 	FrameTypeResetStreamAt:      {"RESET_STREAM_AT", levels01, false, false},
 	FrameTypeDatagram:           {"DATAGRAM", levels01, false, false},
 	FrameTypeDatagramLen:        {"DATAGRAM", levels01, false, false},
-	FrameTypeAckFrequency:       {"ACK_FREQUENCY", 0, false, false},
+	FrameTypeAckFrequency:       {"ACK_FREQUENCY", levels1, false, false},
 }
 
 // row returns the row of a frame type, an empty one if the type is unknown.

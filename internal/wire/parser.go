@@ -12,6 +12,7 @@ type Parser struct {
 	AckDelayExponent uint8 // the peer's, for ACK frames in 1-RTT packets
 	Datagrams        bool  // we advertised max_datagram_frame_size
 	ResetStreamAt    bool  // we advertised reset_stream_at
+	AckFrequency     bool  // we advertised min_ack_delay
 
 	ackRanges []AckRange
 }
@@ -53,7 +54,7 @@ func (p *Parser) frameType(b []byte, lvl protocol.EncryptionLevel) (t FrameType,
 	levels := t.row().levels
 	// RFC 9000, Section 12.4: "An endpoint MUST treat the receipt of a frame of unknown type as a connection
 	// error of type FRAME_ENCODING_ERROR."
-	if levels == 0 || (t == FrameTypeResetStreamAt && !p.ResetStreamAt) {
+	if levels == 0 || !p.negotiated(t) {
 		return 0, 0, qerr.FrameError(qerr.FrameEncodingError, v, "unknown frame type")
 	}
 	// RFC 9000, Section 12.4: "An endpoint MUST treat receipt of a frame in a packet type that is not permitted
@@ -69,18 +70,31 @@ func (p *Parser) frameType(b []byte, lvl protocol.EncryptionLevel) (t FrameType,
 	return t, n, nil
 }
 
+// negotiated reports whether the frame type is known to who has not negotiated the extensions that we have not.
+func (p *Parser) negotiated(t FrameType) bool {
+	switch t {
+	case FrameTypeResetStreamAt:
+		return p.ResetStreamAt
+	case FrameTypeAckFrequency, FrameTypeImmediateAck:
+		return p.AckFrequency
+	}
+	return true
+}
+
 // parseBody parses what follows the type of the frame, which d.Type gives.
 func (p *Parser) parseBody(r *frameReader, lvl protocol.EncryptionLevel, d *Decoded) (err error) {
 	switch t := d.Type; t {
 	case FrameTypePadding:
 		r.skipPadding()
-	case FrameTypePing, FrameTypeHandshakeDone:
+	case FrameTypePing, FrameTypeHandshakeDone, FrameTypeImmediateAck:
 	case FrameTypeAck, FrameTypeAckECN:
 		exponent := uint8(protocol.DefaultAckDelayExponent)
 		if lvl == protocol.Encryption1RTT {
 			exponent = p.AckDelayExponent
 		}
 		p.ackRanges, err = d.parseAck(r, exponent, p.ackRanges)
+	case FrameTypeAckFrequency:
+		err = d.parseAckFrequency(r)
 	case FrameTypeCrypto:
 		err = d.parseCrypto(r)
 	case FrameTypeNewToken:

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/quic-go/quic-go/internal/protocol"
+	"github.com/quic-go/quic-go/quicvarint"
 )
 
 // maxTimeout is the longest duration that a parameter is taken for: half of what fits, so that adding it to
@@ -107,6 +108,26 @@ func parseStatelessResetToken(value []byte, p *TransportParameters) string {
 	}
 	token := protocol.StatelessResetToken(value)
 	p.StatelessResetToken = &token
+	return ""
+}
+
+// appendMinAckDelay rounds up: no delay as short as the one that is sent may be too short.
+func appendMinAckDelay(b []byte, p *TransportParameters) ([]byte, bool) {
+	if p.MinAckDelay == nil {
+		return b, false
+	}
+	d := min(max(*p.MinAckDelay, 0), protocol.MaxMaxAckDelay)
+	return quicvarint.Append(b, uint64((d+time.Microsecond-1)/time.Microsecond)), true
+}
+
+// parseMinAckDelay clips what is too large for any max_ack_delay: it stays too large.
+func parseMinAckDelay(value []byte, p *TransportParameters) string {
+	v, n, err := quicvarint.Parse(value)
+	if err != nil || n != len(value) {
+		return "not one integer"
+	}
+	d := time.Duration(min(v, uint64(protocol.MaxMaxAckDelay/time.Microsecond)+1)) * time.Microsecond
+	p.MinAckDelay = &d
 	return ""
 }
 

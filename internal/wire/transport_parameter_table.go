@@ -126,6 +126,10 @@ var transportParameterTable = [...]transportParameter{
 		id: 0x2ab2, name: "grease_quic_bit", // RFC 9287, Section 3; forgotten, so that we send it never too early
 		integer: flag(func(p *TransportParameters) *bool { return &p.GreaseQuicBit }),
 	},
+	{
+		id: 0xff04de1b, name: "min_ack_delay", // draft-ietf-quic-ack-frequency-12, Section 3: "MUST NOT remember the value"
+		opaque: opaqueField{appendMinAckDelay, parseMinAckDelay},
+	},
 }
 
 func findTransportParameter(id uint64) *transportParameter {

@@ -43,6 +43,7 @@ type TransportParameters struct {
 	MaxDatagramFrameSize protocol.ByteCount // 0: no datagrams (RFC 9221)
 	EnableResetStreamAt  bool               // draft-ietf-quic-reliable-stream-reset
 	GreaseQuicBit        bool               // RFC 9287
+	MinAckDelay          *time.Duration     // nil: no ACK_FREQUENCY and IMMEDIATE_ACK frames (draft-ietf-quic-ack-frequency)
 }
 
 // usualParameterLen is enough for most endpoints.
@@ -161,6 +162,11 @@ func (p *TransportParameters) checkAgainstEachOther(sentBy protocol.Perspective)
 	src := p.InitialSourceConnectionID
 	if p.PreferredAddress != nil && src.Valid() && src.Len() == 0 {
 		return transportParameterError("preferred_address from a server with zero-length connection ID")
+	}
+	// draft-ietf-quic-ack-frequency-12, Section 3: "Endpoints that support this extension MUST treat receipt of a
+	// min_ack_delay that is greater than the max_ack_delay as a connection error of type TRANSPORT_PARAMETER_ERROR."
+	if p.MinAckDelay != nil && *p.MinAckDelay > p.MaxAckDelay {
+		return transportParameterError("min_ack_delay is greater than max_ack_delay")
 	}
 	// RFC 9368, Section 4: "If a server receives Version Information where the Chosen Version is not
 	// included in Available Versions, it MUST treat it as a parsing failure."

@@ -31,6 +31,7 @@ func param(id uint64, value ...byte) []byte {
 func intParam(id, v uint64) []byte { return param(id, quicvarint.Append(nil, v)...) }
 
 func fullParameters() *TransportParameters {
+	minAckDelay := 1500 * time.Microsecond
 	retrySrc := cid(7, 8)
 	token := protocol.StatelessResetToken{1, 2, 3}
 	return &TransportParameters{
@@ -60,6 +61,7 @@ func fullParameters() *TransportParameters {
 		MaxDatagramFrameSize:           16383,
 		EnableResetStreamAt:            true,
 		GreaseQuicBit:                  true,
+		MinAckDelay:                    &minAckDelay,
 	}
 }
 
@@ -180,6 +182,11 @@ func TestTransportParameterErrors(t *testing.T) {
 		{"T-229", client, intParam(0x0a, 21), "ack_delay_exponent: out of range"},
 		{"T-229, 8 bits are not all", client, intParam(0x0a, 256), "ack_delay_exponent: out of range"},
 		{"T-230", client, intParam(0x0b, 1<<14), "max_ack_delay: out of range"},
+		{"T-250", client, intParam(0xff04de1b, 25001), "min_ack_delay is greater than max_ack_delay"},
+		{"T-250, both", server, slices.Concat(intParam(0x0b, 10), intParam(0xff04de1b, 10001)), "min_ack_delay is greater than max_ack_delay"},
+		{"T-250, 2^62-1", server, slices.Concat(intParam(0x0b, 1<<14-1), intParam(0xff04de1b, quicvarint.Max)), "min_ack_delay is greater than max_ack_delay"},
+		{"min_ack_delay without a value", client, param(0xff04de1b), "min_ack_delay: not one integer"},
+		{"min_ack_delay with a byte too many", client, param(0xff04de1b, 1, 0), "min_ack_delay: not one integer"},
 		{"T-231, 0", client, intParam(0x0e, 0), "active_connection_id_limit: out of range"},
 		{"T-231, 1", client, intParam(0x0e, 1), "active_connection_id_limit: out of range"},
 		{"T-232", client, intParam(0x08, 1<<60+1), "initial_max_streams_bidi: out of range"},
@@ -254,7 +261,9 @@ func TestTransportParametersAccepted(t *testing.T) {
 		{"T-243, empty", param(27), func(*TransportParameters) bool { return true }},
 		{"T-243, 500 bytes", param(27+31*5, make([]byte, 500)...), func(*TransportParameters) bool { return true }},
 		{"T-244, 10000 unknown parameters", many, func(*TransportParameters) bool { return true }},
-		{"min_ack_delay is unknown", intParam(0xff04de1b, 1<<40), func(*TransportParameters) bool { return true }},
+		{"min_ack_delay of 0", intParam(0xff04de1b, 0), func(p *TransportParameters) bool { return *p.MinAckDelay == 0 }},
+		{"min_ack_delay is max_ack_delay", intParam(0xff04de1b, 25000), func(p *TransportParameters) bool { return *p.MinAckDelay == p.MaxAckDelay }},
+		{"min_ack_delay before max_ack_delay", slices.Concat(intParam(0xff04de1b, 30000), intParam(0x0b, 30)), func(p *TransportParameters) bool { return *p.MinAckDelay == p.MaxAckDelay }},
 		{"no IPv4 address", param(0x0d, append(make([]byte, 6), preferred(1, 17)[6:]...)...), func(p *TransportParameters) bool {
 			return !p.PreferredAddress.IPv4.IsValid() && p.PreferredAddress.IPv6.Port() == 0x101
 		}},
@@ -294,9 +303,11 @@ func TestTruncatedTransportParameters(t *testing.T) {
 
 // What cannot be expressed is sent as the nearest valid value, or not at all.
 func TestAppendClips(t *testing.T) {
+	hour, longest := time.Hour, protocol.MaxMaxAckDelay
 	p := &TransportParameters{
 		MaxIdleTimeout: time.Microsecond, MaxUDPPayloadSize: 5, InitialMaxData: -1, InitialMaxStreamDataUni: math.MaxInt64,
 		MaxBidiStreamNum: math.MaxInt64, MaxUniStreamNum: -1, AckDelayExponent: 255, MaxAckDelay: time.Hour, ActiveConnectionIDLimit: math.MaxUint64,
+		MinAckDelay: &hour,
 	}
 	got, err := ParseTransportParameters(p.Append(nil, client), client)
 	if err != nil {
@@ -305,6 +316,7 @@ func TestAppendClips(t *testing.T) {
 	want := &TransportParameters{
 		MaxIdleTimeout: time.Millisecond, MaxUDPPayloadSize: 65527, InitialMaxStreamDataUni: protocol.MaxByteCount,
 		MaxBidiStreamNum: protocol.MaxStreamCount, AckDelayExponent: 20, MaxAckDelay: protocol.MaxMaxAckDelay, ActiveConnectionIDLimit: quicvarint.Max,
+		MinAckDelay: &longest,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -328,6 +340,7 @@ func TestTicketParameters(t *testing.T) {
 	want.AckDelayExponent = 3
 	want.MaxAckDelay = 25 * time.Millisecond
 	want.GreaseQuicBit = false
+	want.MinAckDelay = nil // draft-ietf-quic-ack-frequency-12, Section 3
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
