@@ -102,10 +102,20 @@ const (
 	// MaxAckDelay is the longest time by which we delay an ACK; we advertise one
 	// TimerGranularity more, as RFC 9000, Section 18.2 asks.
 	MaxAckDelay = 25 * time.Millisecond
+	// MinAckDelay is the min_ack_delay that we advertise (draft-ietf-quic-ack-frequency-12, Section 3).
+	MinAckDelay = TimerGranularity
 	// DefaultMaxAckDelay holds until the peer says otherwise (RFC 9000, Section 18.2).
 	DefaultMaxAckDelay = 25 * time.Millisecond
 	// MaxMaxAckDelay is the largest valid max_ack_delay.
 	MaxMaxAckDelay = (1<<14 - 1) * time.Millisecond
+	// What ACK_FREQUENCY frames ask for: an ACK frame after a share of the congestion window, a smaller one
+	// while it has to be found, of MinAckElicitingThreshold to MaxAckElicitingThreshold packets, and after a
+	// share of the smoothed round-trip time (draft-ietf-quic-ack-frequency-12, Section 8.1).
+	AcksPerWindow            = 8
+	AcksPerWindowAtStart     = 16
+	MinAckElicitingThreshold = 3
+	MaxAckElicitingThreshold = 8
+	AcksPerRTT               = 4
 	// DefaultConnectionIDLength is the length of the connection IDs of a Transport.
 	DefaultConnectionIDLength = 4
 	// MaxTokenAge is the default lifetime of an address validation token.

@@ -60,6 +60,7 @@ func (t *Tracker) OnAck(now monotime.Time, level protocol.EncryptionLevel, ack *
 	batch.NewlyLost = t.delivery.lost - lostBefore
 	batch.InFlight = t.inFlight
 	t.controller.OnAcked(batch)
+	t.reviewAcks(now)
 	return nil
 }
 

@@ -1,7 +1,8 @@
 // Package recovery decides what became of every packet: which sent packets were acknowledged or
 // lost, when to probe, what may be sent now, and what has to be acknowledged to the peer. It is
 // RFC 9002, and RFC 9000, Sections 8.1 (amplification limit), 13.2 (ACK frames), 13.4 (ECN) and
-// 21.4 (optimistic acknowledgements).
+// 21.4 (optimistic acknowledgements), and draft-ietf-quic-ack-frequency-12: ack_policy.go is what the peer asks
+// for, ack_request.go what we ask for.
 //
 // A Tracker holds one space per packet number space for both directions, and what belongs to
 // the path: the RTT, the congestion controller with its pacer, the ECN state and the

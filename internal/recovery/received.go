@@ -7,14 +7,9 @@ import (
 	"github.com/quic-go/quic-go/internal/wire"
 )
 
-const (
-	// ackEvery: "A receiver SHOULD send an ACK frame after receiving at least two ack-eliciting
-	// packets." RFC 9000, Section 13.2.2.
-	ackEvery = 2
-	// ackPlainEvery is how many packets that need no acknowledgement are worth one anyway, if a
-	// packet is sent, so that the peer can forget what they reported.
-	ackPlainEvery = 8
-)
+// ackPlainEvery is how many packets that need no acknowledgement are worth one anyway, if a
+// packet is sent, so that the peer can forget what they reported.
+const ackPlainEvery = 8
 
 // A received is the receiving side of a packet number space.
 type received struct {
@@ -24,16 +19,25 @@ type received struct {
 	largestAt        monotime.Time
 	largestEliciting protocol.PacketNumber // -1 if none
 	ecn              wire.ECNCounts
+	afterCE          bool // the last packet was marked CE
+
+	policy     askedPolicy
+	reported   protocol.PacketNumber // Largest Acknowledged of the last ACK frame, -1 if none
+	reportedAt monotime.Time
 
 	// since the last ACK frame
-	eliciting int
-	plain     int
-	immediate bool          // an ACK frame is due
-	deadline  monotime.Time // when one becomes due; zero if eliciting is 0 or immediate is set
+	eliciting  int
+	plain      int
+	unreported int           // ranges that began
+	immediate  bool          // an ACK frame is due
+	deadline   monotime.Time // when one becomes due; zero if eliciting is 0 or immediate is set
 }
 
 func newReceived() received {
-	return received{largest: protocol.InvalidPacketNumber, largestEliciting: protocol.InvalidPacketNumber}
+	return received{
+		largest: protocol.InvalidPacketNumber, largestEliciting: protocol.InvalidPacketNumber, reported: protocol.InvalidPacketNumber,
+		policy: askedPolicy{ackPolicy: standardAcks(protocol.MaxAckDelay)},
+	}
 }
 
 // IsDuplicate reports whether packet pn was received before. Numbers older than what is remembered
@@ -61,22 +65,29 @@ func (t *Tracker) OnReceived(now monotime.Time, space protocol.PacketNumberSpace
 	// even if there are packet gaps that precede the received packet." RFC 9000, Section 13.2.1.
 	if !ackEliciting {
 		r.plain++
+		r.afterCE = r.afterCE && ecn == protocol.ECNCE // the first mark that can be reported counts
 		return
 	}
 	r.eliciting++
 	// "An endpoint MUST acknowledge all ack-eliciting Initial and Handshake packets immediately and all
 	// ack-eliciting 0-RTT and 1-RTT packets within its advertised max_ack_delay". RFC 9000, Section 13.2.1.
-	if space != protocol.SpaceAppData || r.eliciting >= ackEvery || ecn == protocol.ECNCE || r.outOfOrder(pn) {
+	p := r.current(now, t.rtt.smoothed)
+	if space != protocol.SpaceAppData || r.wantsImmediate(p, pn, ecn) {
 		r.immediate, r.deadline = true, 0
 	}
-	if !r.immediate && r.deadline.IsZero() {
-		r.deadline = now.Add(protocol.MaxAckDelay)
+	if !r.immediate {
+		r.deadline = monotime.Earliest(r.deadline, now.Add(p.delay)) // p may ask for less than the one before
 	}
 	r.largestEliciting = max(r.largestEliciting, pn)
+	r.afterCE = ecn == protocol.ECNCE
 }
 
 func (r *received) add(now monotime.Time, pn protocol.PacketNumber, ecn protocol.ECN) {
+	before := r.ranges.Len()
 	r.ranges.Add(pn, pn+1)
+	if r.ranges.Len() > before {
+		r.unreported++
+	}
 	if r.ranges.Len() > protocol.MaxAckRanges {
 		r.dropFirst()
 	}
@@ -92,19 +103,6 @@ func (r *received) add(now monotime.Time, pn protocol.PacketNumber, ecn protocol
 		r.ecn.CE++
 	case protocol.ECNNon:
 	}
-}
-
-// outOfOrder: "an endpoint SHOULD generate and send an ACK frame without delay when it receives an
-// ack-eliciting packet either: when the received packet has a packet number less than another
-// ack-eliciting packet that has been received, or when the packet has a packet number larger than
-// the highest-numbered ack-eliciting packet that has been received and there are missing packets
-// between that packet and this packet." RFC 9000, Section 13.2.1.
-func (r *received) outOfOrder(pn protocol.PacketNumber) bool {
-	if pn < r.largestEliciting {
-		return true
-	}
-	last := r.ranges.At(r.ranges.Len() - 1)
-	return last.Start > r.largestEliciting+1
 }
 
 func (r *received) dropFirst() {
@@ -156,6 +154,7 @@ func (t *Tracker) AppendAck(now monotime.Time, space protocol.PacketNumberSpace,
 	if len(out) == len(b) {
 		return b, protocol.InvalidPacketNumber
 	}
-	r.eliciting, r.plain, r.immediate, r.deadline = 0, 0, false, 0
+	r.reported, r.reportedAt = r.largest, now
+	r.eliciting, r.plain, r.unreported, r.immediate, r.deadline = 0, 0, 0, false, 0
 	return out, r.largest
 }

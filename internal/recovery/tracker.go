@@ -55,6 +55,7 @@ type Tracker struct {
 	ecn            pathECN
 	amplification  amplification
 	pathStart      protocol.PacketNumber // the first 1-RTT packet on this path
+	request        ackRequest
 }
 
 // handshake is how far the handshake has come.
@@ -80,7 +81,7 @@ func New(p Params) *Tracker {
 	for i := range t.spaces {
 		t.spaces[i] = newSpace()
 	}
-	t.rtt = newRTT(protocol.DefaultMaxAckDelay)
+	t.SetPeerMaxAckDelay(protocol.DefaultMaxAckDelay)
 	t.startPath(p.MTU)
 	if p.InitialRTT > 0 {
 		t.rtt.smoothed, t.rtt.dev = p.InitialRTT, p.InitialRTT/2
@@ -121,6 +122,7 @@ func (t *Tracker) ResetPath(_ monotime.Time, mtu protocol.ByteCount) {
 	t.pto.reset()
 	t.startPath(mtu)
 	t.pathStart = t.spaces[protocol.SpaceAppData].next()
+	t.restartAcks()
 }
 
 // SetMTU changes the size of the largest packets.
@@ -128,9 +130,6 @@ func (t *Tracker) SetMTU(mtu protocol.ByteCount) {
 	t.mtu = mtu
 	t.controller.SetMTU(mtu)
 }
-
-// SetPeerMaxAckDelay takes in the peer's max_ack_delay transport parameter.
-func (t *Tracker) SetPeerMaxAckDelay(d time.Duration) { t.rtt.maxAckDelay = d }
 
 // SetHandshakeKeys tells that Handshake packets can be sent. A client then probes with them.
 func (t *Tracker) SetHandshakeKeys() { t.handshake.writeKeys = true }
