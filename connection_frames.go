@@ -26,6 +26,11 @@ func (c *Conn) handleFrame(now monotime.Time, level protocol.EncryptionLevel, f 
 		return nil
 	case wire.FrameTypePadding, wire.FrameTypePing:
 		return nil
+	case wire.FrameTypeAckFrequency:
+		return c.recovery.OnAckFrequency(f)
+	case wire.FrameTypeImmediateAck:
+		c.recovery.OnImmediateAck()
+		return nil
 	case wire.FrameTypeCrypto:
 		c.life.versionSettled = true
 		return c.tls.HandleCrypto(level, f.Offset, f.Data)

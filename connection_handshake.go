@@ -68,6 +68,7 @@ func (c *Conn) handshakeContext() context.Context {
 // localParameters returns the transport parameters that we send.
 func (c *Conn) localParameters() *wire.TransportParameters {
 	cfg := c.config
+	minAckDelay := protocol.MinAckDelay
 	tp := &wire.TransportParameters{
 		InitialSourceConnectionID:      c.params.srcCID,
 		MaxIdleTimeout:                 cfg.MaxIdleTimeout,
@@ -80,6 +81,7 @@ func (c *Conn) localParameters() *wire.TransportParameters {
 		MaxUniStreamNum:                protocol.StreamNum(max(cfg.MaxIncomingUniStreams, 0)),
 		AckDelayExponent:               protocol.AckDelayExponent,
 		MaxAckDelay:                    protocol.MaxAckDelay + protocol.TimerGranularity,
+		MinAckDelay:                    &minAckDelay,
 		ActiveConnectionIDLimit:        protocol.MaxActiveConnectionIDs,
 		EnableResetStreamAt:            cfg.EnableStreamResetPartialDelivery,
 		GreaseQuicBit:                  c.transport.greases(),
@@ -95,6 +97,7 @@ func (c *Conn) localParameters() *wire.TransportParameters {
 	}
 	c.parser.Datagrams = cfg.EnableDatagrams
 	c.parser.ResetStreamAt = cfg.EnableStreamResetPartialDelivery
+	c.parser.AckFrequency = true
 	c.parser.AckDelayExponent = protocol.DefaultAckDelayExponent
 	return tp
 }
@@ -296,6 +299,9 @@ func (c *Conn) usePeerParameters(tp *wire.TransportParameters) {
 	c.applyMTU()
 	c.parser.AckDelayExponent = tp.AckDelayExponent
 	c.recovery.SetPeerMaxAckDelay(tp.MaxAckDelay)
+	if tp.MinAckDelay != nil {
+		c.recovery.SetPeerMinAckDelay(*tp.MinAckDelay)
+	}
 	c.streams.setPeerParameters(tp)
 	c.updateMaxDatagramPayload()
 	c.publishFacts()

@@ -82,7 +82,11 @@ func (c *Conn) sendMTUProbe(now monotime.Time, size protocol.ByteCount) bool {
 	if !ok {
 		return true
 	}
-	b = c.closePacket(c.appendPing(b), d)
+	b = c.appendPing(b)
+	if c.recovery.HasImmediateAck() { // the peer need not wait for more (draft-ietf-quic-ack-frequency-12, Section 8.3)
+		b = c.appendImmediateAck(b)
+	}
+	b = c.closePacket(b, d)
 	b = c.sealPackets(b, int(size))
 	o.ecn = c.recovery.ECN()
 	p := c.activePath()

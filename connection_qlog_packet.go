@@ -44,7 +44,9 @@ func newConnLog(c *Conn, rec qlogwriter.Recorder) *connLog {
 	_, encodes := rec.(*qlogwriter.Writer) // others may keep events
 	return &connLog{
 		c: c, rec: rec, encodes: encodes,
-		sent:     frameLog{kept: !encodes, parser: wire.Parser{AckDelayExponent: protocol.AckDelayExponent, Datagrams: true, ResetStreamAt: true}},
+		sent: frameLog{kept: !encodes, parser: wire.Parser{
+			AckDelayExponent: protocol.AckDelayExponent, Datagrams: true, ResetStreamAt: true, AckFrequency: true,
+		}},
 		received: frameLog{kept: !encodes},
 	}
 }
@@ -253,7 +255,7 @@ func (l *connLog) recordReceived(h qlog.PacketHeader, level protocol.EncryptionL
 		l.state(qlog.ConnectionStateHandshakeStarted)
 	}
 	p, own := &l.c.parser, &l.received.parser
-	own.AckDelayExponent, own.Datagrams, own.ResetStreamAt = p.AckDelayExponent, p.Datagrams, p.ResetStreamAt
+	own.AckDelayExponent, own.Datagrams, own.ResetStreamAt, own.AckFrequency = p.AckDelayExponent, p.Datagrams, p.ResetStreamAt, p.AckFrequency
 	l.received.reset()
 	l.packet = qlog.PacketReceived{
 		Header:                  h,

@@ -61,7 +61,9 @@ func (c *Conn) onRecordAcked(r *recovery.Record) {
 		c.issued.OnAcked(r.Value)
 	case recordRetireConnectionID:
 		c.received.OnAcked(r.Value)
-	case recordPing, recordNewToken, recordHandshakeDone, recordPathChallenge, recordPathResponse, recordDatagram:
+	case recordAckFrequency:
+		c.recovery.OnAckFrequencyAcked(r.Value)
+	case recordPing, recordImmediateAck, recordNewToken, recordHandshakeDone, recordPathChallenge, recordPathResponse, recordDatagram:
 	default:
 		c.streams.onAcked(r)
 	}
@@ -83,7 +85,9 @@ func (c *Conn) onRecordLost(r *recovery.Record) {
 		c.control.handshakeDone = true
 	case recordNewToken:
 		c.queueNewToken()
-	case recordPing, recordPathChallenge, recordPathResponse, recordDatagram:
+	case recordAckFrequency:
+		c.recovery.OnAckFrequencyLost(r.Value)
+	case recordPing, recordImmediateAck, recordPathChallenge, recordPathResponse, recordDatagram:
 	default:
 		c.streams.onLost(r)
 	}

@@ -1,6 +1,6 @@
 // Package quic implements QUIC: RFC 9000, 9001, 9002, QUIC version 2 (RFC 9369), compatible version negotiation (RFC 9368),
-// datagrams (RFC 9221) and reliable stream resets (draft-ietf-quic-reliable-stream-reset), with native callbacks for the
-// states of streams.
+// datagrams (RFC 9221), reliable stream resets (draft-ietf-quic-reliable-stream-reset) and fewer acknowledgements
+// (draft-ietf-quic-ack-frequency), with native callbacks for the states of streams.
 //
 // A Transport is a UDP socket that clients and one listener share. Dial and Listen return connections, Conn opens
 // and accepts streams:

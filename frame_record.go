@@ -24,4 +24,6 @@ const (
 	recordPathChallenge                       // never repeated by loss
 	recordPathResponse                        // never repeated
 	recordDatagram                            // never repeated
+	recordAckFrequency                        // Value = sequence number
+	recordImmediateAck                        // never repeated
 )

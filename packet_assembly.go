@@ -126,6 +126,9 @@ func (c *Conn) appendPacket(now monotime.Time, b []byte, limit int, level protoc
 	if hasAcks && (ackDue || c.recovery.AckWanted(space)) {
 		b, d.acked = c.recovery.AppendAck(now, space, b, limit-len(b))
 	}
+	if probing && level == protocol.Encryption1RTT && c.recovery.HasImmediateAck() && len(b) < limit {
+		b = c.appendImmediateAck(b) // "This avoids delaying acknowledgements of PTO packets". Section 7 there
+	}
 	if frames {
 		b = c.appendFrames(now, b, limit, level)
 	}
@@ -230,6 +233,10 @@ func (c *Conn) appendFrames(now monotime.Time, b []byte, limit int, level protoc
 	b, o.records = c.streams.appendControlFrames(b, limit, o.records, now, c.recovery.RTT().Smoothed())
 	b = c.appendDatagrams(b, limit)
 	b, o.records = c.streams.appendStreamFrames(b, limit, o.records)
+	if level == protocol.Encryption1RTT && len(b) < limit && c.recovery.PromptDue(now) && !c.hasFrames(level) {
+		b = c.appendImmediateAck(b)
+		c.recovery.OnPrompted(now)
+	}
 	return b
 }
 
@@ -276,6 +283,11 @@ func (c *Conn) appendPing(b []byte) []byte {
 	return append(b, byte(wire.FrameTypePing))
 }
 
+func (c *Conn) appendImmediateAck(b []byte) []byte {
+	c.record(recovery.Record{Kind: recordImmediateAck})
+	return append(b, byte(wire.FrameTypeImmediateAck))
+}
+
 // appendControl appends the frames of the connection itself.
 func (c *Conn) appendControl(b []byte, limit int) []byte {
 	f := &c.control
@@ -293,6 +305,13 @@ func (c *Conn) appendControl(b []byte, limit int) []byte {
 		var ok bool
 		if b, ok = c.appendFrame(b, limit, &frame, recovery.Record{Kind: recordNewToken}); ok {
 			f.newToken = nil
+		}
+	}
+	if c.recovery.AckFrequencyDue() {
+		frame := c.recovery.NextAckFrequency()
+		var ok bool
+		if b, ok = c.appendFrame(b, limit, &frame, recovery.Record{Kind: recordAckFrequency, Value: frame.SequenceNumber}); ok {
+			c.recovery.OnAckFrequencySent(&frame)
 		}
 	}
 	return c.appendConnectionIDs(b, limit)
