@@ -30,26 +30,48 @@ func (d *Driver) run() error {
 	}
 }
 
-// feed passes at most one TLS message of the current level to TLS. A message at a time, because the
-// level changes between messages and what follows at the old level then is a fault (RFC 9001, Section 4.1.3).
+// feed passes what TLS may take at once of the current level to TLS. Each time costs two switches to its goroutine and back.
 func (d *Driver) feed() (more bool, err error) {
 	l := &d.levels[d.reading]
 	view := l.recv.Next()
 	if len(view) == 0 {
 		return false, nil
 	}
-	n := l.msg.take(view)
-	if err := d.checkMessage(&l.msg); err != nil {
-		return false, err
-	}
 	if d.reading == protocol.Encryption1RTT {
+		n := l.msg.take(view)
+		if err := d.checkMessage(&l.msg); err != nil {
+			return false, err
+		}
 		err = d.feedPostHandshake(&l.msg, view[:n])
-	} else {
+		l.recv.Consume(n)
+		return true, err
+	}
+	n, fault := d.takeFlight(l, view)
+	if n > 0 {
 		d.hello.read(view[:n])
 		err = d.conn.HandleData(tlsLevel(d.reading), view[:n])
+		l.recv.Consume(n)
 	}
-	l.recv.Consume(n)
+	if err == nil {
+		err = fault
+	}
 	return true, err
+}
+
+// takeFlight returns how much of the view are messages that do not change the level at which TLS reads, and the first that may:
+// what follows at the old level then is a fault (RFC 9001, Section 4.1.3). If fault is not nil, it is that of the next message.
+func (d *Driver) takeFlight(l *level, view []byte) (n int, fault error) {
+	for n < len(view) {
+		piece := l.msg.take(view[n:])
+		if err := d.checkMessage(&l.msg); err != nil {
+			return n, err
+		}
+		n += piece
+		if l.msg.complete() && (d.reading == protocol.EncryptionInitial || l.msg.head[0] == typeFinished) {
+			break
+		}
+	}
+	return n, nil
 }
 
 // feedPostHandshake collects a message after the handshake and passes it to TLS when it is whole.

@@ -7,6 +7,7 @@ const (
 	typeClientHello        = 1
 	typeNewSessionTicket   = 4
 	typeCertificateRequest = 13
+	typeFinished           = 20
 	typeKeyUpdate          = 24
 )
 
@@ -33,22 +34,26 @@ type message struct {
 	body []byte                    // the message so far; only after the handshake
 }
 
-// take returns how many bytes of b belong to the message, or to its header as long as its length is
-// unknown, and notes that they were seen. b is not empty. After the last byte of a message it begins the next.
+// take returns how many bytes of b belong to the message and notes that they were seen. b is not empty. After the last byte of
+// a message it begins the next.
 func (m *message) take(b []byte) int {
 	if m.complete() {
 		*m = message{body: m.body[:0]}
 	}
-	n := messageHeaderLen - m.seen
-	if m.seen >= messageHeaderLen {
-		n = m.length() - m.seen
-	}
-	n = min(n, len(b))
 	if m.seen < len(m.head) {
-		copy(m.head[m.seen:], b[:n])
+		copy(m.head[m.seen:], b)
+	}
+	n := min(messageHeaderLen-m.seen, len(b))
+	if m.seen+len(b) >= messageHeaderLen {
+		n = min(m.bodyEnd()-m.seen, len(b))
 	}
 	m.seen += n
 	return n
+}
+
+// bodyEnd is the length of the message with its header, according to head.
+func (m *message) bodyEnd() int {
+	return messageHeaderLen + (int(m.head[1])<<16 | int(m.head[2])<<8 | int(m.head[3]))
 }
 
 // length is the length of the message with its header, 0 if not known yet.
@@ -56,7 +61,7 @@ func (m *message) length() int {
 	if m.seen < messageHeaderLen {
 		return 0
 	}
-	return messageHeaderLen + (int(m.head[1])<<16 | int(m.head[2])<<8 | int(m.head[3]))
+	return m.bodyEnd()
 }
 
 func (m *message) complete() bool { return m.seen >= messageHeaderLen && m.seen == m.length() }
