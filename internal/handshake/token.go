@@ -4,12 +4,15 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"hash"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/quic-go/quic-go/internal/protocol"
@@ -67,7 +70,10 @@ type Token struct {
 }
 
 // A TokenGenerator makes and opens tokens. It is safe for concurrent use.
-type TokenGenerator struct{ secret []byte }
+type TokenGenerator struct {
+	mu  sync.Mutex // a leaf
+	mac hash.Hash  // keyed with the secret of the tokens
+}
 
 // NewTokenGenerator returns a TokenGenerator that uses key.
 func NewTokenGenerator(key TokenProtectorKey) (*TokenGenerator, error) {
@@ -75,7 +81,7 @@ func NewTokenGenerator(key TokenProtectorKey) (*TokenGenerator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &TokenGenerator{secret: secret}, nil
+	return &TokenGenerator{mac: hmac.New(sha256.New, secret)}, nil
 }
 
 // NewRetryToken returns the token of a Retry packet with Source Connection ID retrySrc that answers an Initial
@@ -161,16 +167,30 @@ func (g *TokenGenerator) seal(plain []byte) ([]byte, error) {
 // years, on many servers.
 func (g *TokenGenerator) protection(salt [tokenSaltLen]byte) (aead cipher.AEAD, nonce []byte, err error) {
 	const keyLen, nonceLen = 32, 12
-	derived, err := hkdf.Expand(sha256.New, g.secret, tokenKeyDerivation+string(salt[:]), keyLen+nonceLen)
-	if err != nil {
-		return nil, nil, err
-	}
+	derived := g.expand(salt)
 	block, err := aes.NewCipher(derived[:keyLen])
 	if err != nil {
 		return nil, nil, err
 	}
 	aead, err = cipher.NewGCM(block)
-	return aead, derived[keyLen:], err
+	return aead, derived[keyLen : keyLen+nonceLen], err
+}
+
+// expand is HKDF-Expand (RFC 5869, Section 2.3), of two rounds, with one HMAC for all tokens.
+func (g *TokenGenerator) expand(salt [tokenSaltLen]byte) (okm [2 * sha256.Size]byte) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var previous []byte
+	for round := range byte(2) {
+		g.mac.Reset()
+		g.mac.Write(previous)
+		g.mac.Write([]byte(tokenKeyDerivation))
+		g.mac.Write(salt[:])
+		g.mac.Write([]byte{round + 1})
+		end := int(round) * sha256.Size
+		previous = g.mac.Sum(okm[:end])[end:]
+	}
+	return okm
 }
 
 func appendTokenHead(b []byte, kind byte, now time.Time, v protocol.Version, addr net.Addr) []byte {

@@ -2,6 +2,8 @@ package handshake
 
 import (
 	"bytes"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"errors"
 	"math/rand/v2"
 	"net"
@@ -78,6 +80,23 @@ func TestNewTokenRoundTrip(t *testing.T) {
 		tok, err := g.Decode(b)
 		if err != nil || tok.IsRetry || tok.RTT != tc.want || !tok.Issued.Equal(tokenTime) {
 			t.Errorf("Decode = %+v, %v, want a token with RTT %v of %v", tok, err, tc.want, tokenTime)
+		}
+	}
+}
+
+// TestTokenKeys: the keys are those of crypto/hkdf, on which servers that share a TokenProtectorKey have to agree.
+func TestTokenKeys(t *testing.T) {
+	key := TokenProtectorKey{1}
+	g := newTestGenerator(t, key)
+	secret, err := hkdf.Extract(sha256.New, key[:], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, salt := range [][tokenSaltLen]byte{{}, {1}, {2}} {
+		got := g.expand(salt)
+		want, err := hkdf.Expand(sha256.New, secret, tokenKeyDerivation+string(salt[:]), len(got))
+		if err != nil || !bytes.Equal(got[:], want) {
+			t.Errorf("expand(%x) = %x, want %x, %v", salt, got, want, err)
 		}
 	}
 }
@@ -205,5 +224,13 @@ func BenchmarkDecodeToken(b *testing.B) {
 		if _, err := g.Decode(tok); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func BenchmarkNewToken(b *testing.B) {
+	g := newTestGenerator(b, TokenProtectorKey{1})
+	b.ReportAllocs()
+	for b.Loop() {
+		newToken(b, g)
 	}
 }

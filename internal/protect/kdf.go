@@ -1,8 +1,10 @@
 package protect
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/sha512"
+	"crypto/subtle"
 	"encoding/binary"
 
 	"github.com/quic-go/quic-go/internal/protocol"
@@ -58,36 +60,41 @@ const (
 // maxMessage is more than the longest message: the input of HKDF-Expand, or a connection ID.
 const maxMessage = 64
 
-const hmacInner, hmacOuter = 0x36, 0x5c
+// The pads of HMAC (RFC 2104, Section 2).
+var (
+	hmacInner = [sha512.BlockSize]byte(bytes.Repeat([]byte{0x36}, sha512.BlockSize))
+	hmacOuter = [sha512.BlockSize]byte(bytes.Repeat([]byte{0x5c}, sha512.BlockSize))
+)
 
 // hmacSHA256 is HMAC (RFC 2104) of a message of at most maxMessage bytes with a key of at most a block. It makes none of the
 // objects of crypto/hmac, of which a handshake would need some hundred.
 func hmacSHA256(key, message []byte) [sha256.Size]byte {
 	var buf [sha256.BlockSize + maxMessage]byte
-	inner := sha256.Sum256(appendPadded(buf[:0], key, sha256.BlockSize, hmacInner, message))
-	return sha256.Sum256(appendPadded(buf[:0], key, sha256.BlockSize, hmacOuter, inner[:]))
+	inner := sha256.Sum256(padded(buf[:], key, sha256.BlockSize, &hmacInner, message))
+	return sha256.Sum256(padded(buf[:], key, sha256.BlockSize, &hmacOuter, inner[:]))
 }
 
 func hmacSHA384(key, message []byte) [sha512.Size384]byte {
 	var buf [sha512.BlockSize + maxMessage]byte
-	inner := sha512.Sum384(appendPadded(buf[:0], key, sha512.BlockSize, hmacInner, message))
-	return sha512.Sum384(appendPadded(buf[:0], key, sha512.BlockSize, hmacOuter, inner[:]))
+	inner := sha512.Sum384(padded(buf[:], key, sha512.BlockSize, &hmacInner, message))
+	return sha512.Sum384(padded(buf[:], key, sha512.BlockSize, &hmacOuter, inner[:]))
 }
 
-// appendPadded appends a block with the key, mixed with pad, and the message.
-func appendPadded(b, key []byte, blockSize int, pad byte, message []byte) []byte {
-	for _, k := range key {
-		b = append(b, k^pad)
-	}
-	for range blockSize - len(key) {
-		b = append(b, pad)
-	}
-	return append(b, message...)
+// padded puts a block with the key, mixed with pad, and the message into buf.
+func padded(buf, key []byte, blockSize int, pad *[sha512.BlockSize]byte, message []byte) []byte {
+	copy(buf[:blockSize], pad[:])
+	subtle.XORBytes(buf, buf[:len(key)], key)
+	return buf[:blockSize+copy(buf[blockSize:], message)]
 }
 
 // expandLabel is HKDF-Expand-Label with an empty context (RFC 8446, Section 7.1). n is at most the size of the hash, so that one
-// round of HKDF-Expand is enough (RFC 5869, Section 2.3).
+// round of HKDF-Expand is enough (RFC 5869, Section 2.3). It is inlined, so that the result can be on the caller's stack.
 func expandLabel(h kdfHash, secret []byte, label string, n int) []byte {
+	okm := expandRound(h, secret, label, n)
+	return okm[:n]
+}
+
+func expandRound(h kdfHash, secret []byte, label string, n int) (okm [sha512.Size384]byte) {
 	const prefix = "tls13 "
 	var buf [maxMessage]byte
 	info := binary.BigEndian.AppendUint16(buf[:0], uint16(n))
@@ -97,9 +104,9 @@ func expandLabel(h kdfHash, secret []byte, label string, n int) []byte {
 	info = append(info, 0) // no context
 	info = append(info, 1) // the number of the round
 	if h == hashSHA384 {
-		sum := hmacSHA384(secret, info)
-		return sum[:n]
+		return hmacSHA384(secret, info)
 	}
 	sum := hmacSHA256(secret, info)
-	return sum[:n]
+	copy(okm[:], sum[:])
+	return okm
 }

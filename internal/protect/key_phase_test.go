@@ -109,3 +109,14 @@ func TestWrongKeyPhaseDoesNotAllocate(t *testing.T) {
 		})
 	}
 }
+
+// TestFirstPacketOfNextPhase: the first packet that arrives may be of the next Key Phase.
+func TestFirstPacketOfNextPhase(t *testing.T) {
+	a, b := newTestEndpoints(t, Limits{})
+	b.send()
+	a.rotate()
+	b.mustReceive(testStart, a.send(), 1)
+	if b.Phase() != 1 {
+		t.Errorf("Phase = %d, want 1", b.Phase())
+	}
+}

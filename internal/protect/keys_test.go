@@ -277,3 +277,17 @@ func BenchmarkOpen(b *testing.B) {
 		})
 	}
 }
+
+// TestKeysAllocateLittle: a handshake makes some dozen of them.
+func TestKeysAllocateLittle(t *testing.T) {
+	const limit = 6 // Sealer, packetKey and its AES and GCM, masker and its AES
+	secret := testSecret(32, 1)
+	got := testing.AllocsPerRun(100, func() {
+		if _, err := NewSealer(suiteAES128GCMSHA256, protocol.Version1, secret); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if got > limit {
+		t.Errorf("NewSealer: %.0f allocations, want %d at most", got, limit)
+	}
+}

@@ -1,6 +1,7 @@
 package protect
 
 import (
+	"bytes"
 	"errors"
 	"time"
 
@@ -46,10 +47,10 @@ type OneRTT struct {
 	notUntil monotime.Time // when the next update may be initiated; zero: see allowUpdate
 }
 
-// A generation is the keys of one direction and key phase, and the secret of the next phase.
+// A generation is the keys of one direction and key phase, and the secret from which that of the next phase is derived.
 type generation struct {
-	key        *packetKey
-	nextSecret []byte
+	key    *packetKey
+	secret []byte
 }
 
 type writeKeys struct {
@@ -64,7 +65,7 @@ type writeKeys struct {
 type readKeys struct {
 	suite           *suite
 	hp              masker
-	prev, cur, next *generation           // next is there as soon as cur is
+	prev, cur, next *generation           // next is there as soon as a packet is opened
 	opened          uint64                // packets of this key phase
 	lowest, highest protocol.PacketNumber // of this key phase
 	prevHighest     protocol.PacketNumber // of the key phase before
@@ -102,7 +103,7 @@ func (k *OneRTT) SetReadSecret(suite uint16, secret []byte) error {
 	if err != nil {
 		return err
 	}
-	k.read.suite, k.read.hp, k.read.cur, k.read.next = s, hp, cur, k.newGeneration(s, cur.nextSecret)
+	k.read.suite, k.read.hp, k.read.cur = s, hp, cur
 	if k.limits.Integrity == 0 {
 		k.limits.Integrity = s.integrity
 	}
@@ -116,7 +117,7 @@ func (k *OneRTT) firstGeneration(id uint16, secret []byte) (s *suite, hp masker,
 	if hp, err = newMasker(s, k.labels, secret); err != nil {
 		return nil, nil, nil, err
 	}
-	return s, hp, k.newGeneration(s, secret), nil
+	return s, hp, k.newGeneration(s, bytes.Clone(secret)), nil
 }
 
 func (k *OneRTT) newGeneration(s *suite, secret []byte) *generation {
@@ -124,7 +125,20 @@ func (k *OneRTT) newGeneration(s *suite, secret []byte) *generation {
 	if err != nil {
 		panic("BUG: 1-RTT keys: " + err.Error())
 	}
-	return &generation{key: key, nextSecret: expandLabel(s.hash, secret, k.labels.ku, int(s.hash))}
+	return &generation{key: key, secret: secret}
+}
+
+// nextGeneration returns the keys of the next phase (RFC 9001, Section 6.1).
+func (k *OneRTT) nextGeneration(s *suite, g *generation) *generation {
+	return k.newGeneration(s, expandLabel(s.hash, g.secret, k.labels.ku, int(s.hash)))
+}
+
+// ensureNext makes the keys of the next phase for receiving. The first packet that arrives makes it, whatever its Key Phase bit
+// says, and a connection that ends before does without.
+func (k *OneRTT) ensureNext() {
+	if r := &k.read; r.next == nil {
+		r.next = k.nextGeneration(r.suite, r.cur)
+	}
 }
 
 // CanSeal reports whether there are keys for sending that may still be used. They may not if the
@@ -172,6 +186,7 @@ func (k *OneRTT) Open(now monotime.Time, pkt []byte, pnOffset int, largest proto
 		return Opened{}, ErrNoKeys
 	}
 	k.lastPTO = pto
+	k.ensureNext()
 	if r.prev != nil && !r.prevUntil.IsZero() && now.After(r.prevUntil) {
 		r.prev, r.scratch = nil, nil
 	}
@@ -280,11 +295,12 @@ func (k *OneRTT) rotate() {
 	k.notUntil, k.updateAfter = 0, k.limits.UpdateAfter
 
 	w := &k.write
-	w.cur = k.newGeneration(w.suite, w.cur.nextSecret)
+	w.cur = k.nextGeneration(w.suite, w.cur)
 	w.sealed, w.first, w.acked = 0, noPN, false
 
 	r := &k.read
-	r.prev, r.cur, r.next = r.cur, r.next, k.newGeneration(r.suite, r.next.nextSecret)
+	k.ensureNext()
+	r.prev, r.cur, r.next = r.cur, r.next, k.nextGeneration(r.suite, r.next)
 	r.prevHighest, r.lowest, r.highest = r.highest, noPN, noPN
 	r.opened, r.prevUntil = 0, 0
 }

@@ -29,8 +29,7 @@ const (
 type suite struct {
 	keyLen          int
 	hash            kdfHash
-	newAEAD         func(key []byte) (cipher.AEAD, error)
-	newMasker       func(key []byte) (masker, error)
+	chaCha20        bool // else AES in GCM
 	confidentiality uint64
 	integrity       uint64
 }
@@ -38,17 +37,15 @@ type suite struct {
 var (
 	suiteAES128 = suite{
 		keyLen: 16, hash: hashSHA256,
-		newAEAD: newGCM, newMasker: newAESMasker,
 		confidentiality: gcmConfidentialityLimit, integrity: gcmIntegrityLimit,
 	}
 	suiteAES256 = suite{
 		keyLen: 32, hash: hashSHA384,
-		newAEAD: newGCM, newMasker: newAESMasker,
 		confidentiality: gcmConfidentialityLimit, integrity: gcmIntegrityLimit,
 	}
 	suiteChaCha20 = suite{
 		keyLen: chacha20poly1305.KeySize, hash: hashSHA256,
-		newAEAD: chacha20poly1305.New, newMasker: newChaCha20Masker,
+		chaCha20:        true,
 		confidentiality: chachaConfidentialityLimit, integrity: chachaIntegrityLimit,
 	}
 )
@@ -70,6 +67,20 @@ func suiteFor(id uint16, secret []byte) (*suite, error) {
 		return nil, fmt.Errorf("secret of cipher suite %#x has %d bytes, want %d", id, len(secret), int(s.hash))
 	}
 	return s, nil
+}
+
+func (s *suite) newAEAD(key []byte) (cipher.AEAD, error) {
+	if s.chaCha20 {
+		return chacha20poly1305.New(key)
+	}
+	return newGCM(key)
+}
+
+func (s *suite) newMasker(key []byte) (masker, error) {
+	if s.chaCha20 {
+		return newChaCha20Masker(key)
+	}
+	return newAESMasker(key)
 }
 
 func newGCM(key []byte) (cipher.AEAD, error) {
