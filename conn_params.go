@@ -14,6 +14,12 @@ import (
 	"github.com/quic-go/quic-go/internal/udp"
 )
 
+// serverTLS is what the connections of a server share.
+type serverTLS struct {
+	config *handshake.ServerConfig // nil: each needs one of its own
+	replay *handshake.ReplayFilter // of 0-RTT
+}
+
 // connParams are what a connection is made from.
 type connParams struct {
 	transport   *Transport
@@ -54,8 +60,8 @@ type connParams struct {
 	// 1-RTT packets can be sent. The connection is to be refused if it returns false.
 	onHandshake func(c *Conn) bool
 	newToken    func(v protocol.Version, addr net.Addr, rtt time.Duration) ([]byte, error) // for NEW_TOKEN frames
-	replay      *handshake.ReplayFilter                                                    // of 0-RTT
-	initialKeys initialKeys                                                                // if they were made already
+	serverTLS   serverTLS
+	initialKeys initialKeys // if they were made already
 }
 
 // initialKeys are the keys of Initial packets.

@@ -91,6 +91,7 @@ type keys struct {
 type lifecycle struct {
 	complete      bool // RFC 9001, Section 4.1.1
 	confirmed     bool // RFC 9001, Section 4.1.2
+	offered       bool // see makeOffers
 	used0RTT      bool
 	authenticated uint64              // packets so far
 	storedTokens  [][sha256.Size]byte // client: hashes of the last NEW_TOKEN tokens, at most maxStoredTokens

@@ -12,6 +12,9 @@ import (
 	"github.com/quic-go/quic-go/qlog"
 )
 
+// usualParameters is more than encoded transport parameters need.
+const usualParameters = 256
+
 // deriveInitialKeys derives the Initial keys from the client's Destination Connection ID (RFC 9001, Section 5.2).
 func (c *Conn) deriveInitialKeys(dst protocol.ConnectionID) {
 	c.setInitialKeys(newInitialKeys(c.version, dst, c.perspective))
@@ -36,11 +39,12 @@ func (c *Conn) newTLS() {
 	}
 	if c.perspective == protocol.PerspectiveClient {
 		params.VersionInformation = c.versionInformation()
-		hp.TransportParameters = params.Append(nil, c.perspective)
+		hp.TransportParameters = params.Append(make([]byte, 0, usualParameters), c.perspective)
 	} else {
+		hp.Server = c.params.serverTLS.config
 		hp.EnableEarlyData = c.config.Allow0RTT
-		hp.Replay = c.params.replay
-		hp.TicketData = func() []byte { return params.AppendForTicket(nil) }
+		hp.Replay = c.params.serverTLS.replay
+		hp.TicketData = func() []byte { return params.AppendForTicket(make([]byte, 0, usualParameters)) }
 		hp.AcceptEarlyData = func(ticket []byte) bool {
 			remembered, err := wire.ParseTicketParameters(ticket)
 			return err == nil && params.ValidFor0RTT(remembered)
@@ -57,7 +61,7 @@ func (c *Conn) newOneRTT() *protect.OneRTT {
 // sendParameters gives the handshake of a server our transport parameters, as the version is known now.
 func (c *Conn) sendParameters() error {
 	c.ourParams.VersionInformation = c.versionInformation()
-	return c.tls.SetTransportParameters(c.ourParams.Append(nil, c.perspective))
+	return c.tls.SetTransportParameters(c.ourParams.Append(make([]byte, 0, usualParameters), c.perspective))
 }
 
 // handshakeContext is what the TLS callbacks of the application see.
@@ -256,7 +260,7 @@ func (c *Conn) handlePeerParameters(data []byte) error {
 		}
 	}
 	if c.perspective == protocol.PerspectiveClient {
-		c.tls.StoreTicketData(tp.AppendForTicket(nil))
+		c.tls.StoreTicketData(tp.AppendForTicket(make([]byte, 0, usualParameters)))
 	}
 	if c.perspective == protocol.PerspectiveClient && c.life.used0RTT {
 		return nil // whether 0-RTT was accepted decides how they are used
@@ -348,11 +352,6 @@ func (c *Conn) handleComplete(now monotime.Time) error {
 	c.timers.stop(timerHandshake)
 	c.recovery.SetHandshakeComplete()
 	c.setNegotiatedTimeout()
-	added, err := c.issued.SetPeerLimit(c.peerParams.ActiveConnectionIDLimit)
-	if err != nil {
-		return err
-	}
-	c.routeConnectionIDs(added)
 	c.publishStats() // who waits for the handshake finds the first round trip in them
 	close(c.handshakeDone)
 	if c.perspective == protocol.PerspectiveClient {
@@ -364,11 +363,6 @@ func (c *Conn) handleComplete(now monotime.Time) error {
 
 func (c *Conn) completeServer(now monotime.Time) error {
 	c.control.handshakeDone = true
-	if err := c.tls.SendSessionTicket(); err != nil {
-		return err
-	}
-	c.tls.ReleaseTLS()
-	c.queueNewToken()
 	pto := c.recovery.RTT().PTO(true)
 	c.issued.RetireOrigDst(now.Add(3 * pto))
 	if c.keys.openers[protocol.Encryption0RTT] != nil {
@@ -377,6 +371,28 @@ func (c *Conn) completeServer(now monotime.Time) error {
 	}
 	c.confirm(now)
 	return c.announce(false)
+}
+
+// makeOffers makes what the peer can use after the handshake: more connection IDs and, on a server, a session ticket and a token.
+// That takes time and nobody waits for it, so it is done just before sending: then many a short connection is over already.
+// A client does not wait for the confirmation: its frames keep a server answering that has missed nothing but has lost its way.
+func (c *Conn) makeOffers(now monotime.Time) error {
+	c.life.offered = true
+	added, err := c.issued.SetPeerLimit(c.peerParams.ActiveConnectionIDLimit)
+	if err != nil {
+		return err
+	}
+	c.routeConnectionIDs(added)
+	if c.perspective == protocol.PerspectiveClient {
+		return nil
+	}
+	if err := c.tls.SendSessionTicket(); err != nil {
+		return err
+	}
+	c.handleTLS(now)
+	c.tls.ReleaseTLS()
+	c.queueNewToken()
+	return nil
 }
 
 // queueNewToken queues a NEW_TOKEN frame. If no token can be made, the client goes without.
@@ -400,6 +416,7 @@ func (c *Conn) confirm(now monotime.Time) {
 	c.dropLevel(now, protocol.EncryptionHandshake)
 	c.recovery.SetHandshakeConfirmed()
 	c.mtu.Search(c.mtuLimit())
+	c.mtu.Defer(now.Add(c.recovery.RTT().PTO(true)), c.recovery.Stats().BytesSent)
 	c.beginPending(now)
 	c.probePreferredAddress(now)
 }

@@ -25,6 +25,12 @@ var sendLevels = [...]protocol.EncryptionLevel{
 
 // send sends what there is to send and what congestion control, pacing and the amplification limit allow now.
 func (c *Conn) send(now monotime.Time) {
+	if c.life.complete && !c.life.offered {
+		if err := c.makeOffers(now); err != nil {
+			c.fail(err)
+			return
+		}
+	}
 	c.timers.stop(timerPacing)
 	memory := batchPool.Get().(*[]byte)
 	c.out.batch = (*memory)[:0]
@@ -49,6 +55,7 @@ func (c *Conn) send(now monotime.Time) {
 		c.flush(now) // what does not fit a datagram of the size of the others may fit a larger one
 	}
 	c.flush(now)
+	c.timers.set(timerMTU, c.mtu.Deadline(now))
 	c.out.batch = nil
 	batchPool.Put(memory)
 	if !c.hasFrames(protocol.Encryption1RTT) {

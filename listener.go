@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 
+	"github.com/quic-go/quic-go/internal/handshake"
 	"github.com/quic-go/quic-go/internal/protocol"
 )
 
@@ -67,6 +68,7 @@ func (t *Transport) listen(tlsConf *tls.Config, conf *Config, early bool) (*list
 	l := &listener{
 		transport: t,
 		tls:       tlsConf,
+		shared:    handshake.NewServerConfig(tlsConf),
 		config:    populateConfig(conf),
 		preferred: preferredVersions(conf),
 		early:     early,
@@ -90,7 +92,8 @@ type listener struct {
 	// immutable
 	transport *Transport
 	tls       *tls.Config
-	config    *Config // effective
+	shared    *handshake.ServerConfig // tls, or nil
+	config    *Config                 // effective
 	preferred []Version
 	early     bool
 	queue     chan *Conn    // waits for Accept: protocol.MaxAcceptQueueSize
@@ -98,6 +101,7 @@ type listener struct {
 
 	zeroRTT zeroRTTQueue
 	retries recentRetries // worker only
+	scratch []byte        // worker only
 
 	mu  sync.Mutex // rank 4
 	err error      // why it is closed; nil while it is open

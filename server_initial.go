@@ -112,7 +112,7 @@ func (l *listener) handleInitial(p *udp.Packet, h *wire.LongHeader) bool {
 	if errToken == nil && !a.validated && l.asksForAddress(a) {
 		return false
 	}
-	if !a.authentic() {
+	if !l.authentic(a) {
 		l.transport.logDropped(p.Data, qlog.PacketDropPayloadDecryptError)
 		return false
 	}
@@ -191,11 +191,11 @@ func (l *listener) wantsRetry(addr net.Addr) bool {
 
 // authentic reports whether the Initial is protected with the keys that it should be. No state is
 // made for others. It makes the keys for an answer.
-func (a *attempt) authentic() bool {
+func (l *listener) authentic(a *attempt) bool {
 	a.keys = newInitialKeys(a.h.Version, a.h.DstCID, protocol.PerspectiveServer)
 	// A copy, as the connection opens the packet again.
-	pkt := append([]byte(nil), a.p.Data[:a.h.PacketLen]...)
-	_, err := a.keys.opener.Open(pkt, a.h.PNOffset, protocol.InvalidPacketNumber)
+	l.scratch = append(l.scratch[:0], a.p.Data[:a.h.PacketLen]...)
+	_, err := a.keys.opener.Open(l.scratch, a.h.PNOffset, protocol.InvalidPacketNumber)
 	return err == nil
 }
 
@@ -275,7 +275,7 @@ func (l *listener) newConn(a *attempt) (*Conn, error) {
 		onHandshake:      l.offer,
 		initialRTT:       a.rtt,
 		newToken:         t.newToken,
-		replay:           t.earlyHellos,
+		serverTLS:        serverTLS{config: l.shared, replay: t.earlyHellos},
 		initialKeys:      a.keys,
 
 		preferredVersions: preferred,

@@ -15,6 +15,7 @@ const (
 	timerPath                          // a challenge is due, or the validation of a path fails
 	timerKeyDiscard                    // 0-RTT keys are of no more use
 	timerConnectionID                  // a retired connection ID is forgotten
+	timerMTU                           // larger packets are worth a probe
 	timerCredit                        // stream credit may have been dropped with its stream
 	numTimers
 )

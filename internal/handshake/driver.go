@@ -17,8 +17,10 @@ import (
 type Params struct {
 	Perspective protocol.Perspective
 	TLS         *tls.Config // is not modified
-	ServerName  string      // client: used if TLS.ServerName is empty
-	Version     protocol.Version
+	// Server is TLS in the form for all connections of a server. nil: this one gets a copy of its own.
+	Server     *ServerConfig
+	ServerName string // client: used if TLS.ServerName is empty
+	Version    protocol.Version
 	// TransportParameters are ours. nil: EventTransportParametersRequired asks for them.
 	TransportParameters []byte
 	// EnableEarlyData makes a client try 0-RTT if its session allows it, and makes a server issue tickets
@@ -34,6 +36,9 @@ type Params struct {
 	// LocalAddr and RemoteAddr are what tls.ClientHelloInfo.Conn reports.
 	LocalAddr, RemoteAddr net.Addr
 }
+
+// usualEvents is how many events of a handshake wait at most, in the usual case.
+const usualEvents = 6
 
 // A Driver is one end of a TLS handshake.
 type Driver struct {
@@ -59,7 +64,7 @@ type Driver struct {
 
 // New returns a Driver that is yet to be started.
 func New(p Params) *Driver {
-	d := &Driver{p: p}
+	d := &Driver{p: p, events: make([]Event, 0, usualEvents)}
 	if p.Perspective == protocol.PerspectiveClient {
 		d.tls = clientConfig(&p)
 		d.conn = tls.QUICClient(&tls.QUICConfig{TLSConfig: d.tls, EnableSessionEvents: true})

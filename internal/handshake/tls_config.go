@@ -26,7 +26,48 @@ func clientConfig(p *Params) *tls.Config {
 	return c
 }
 
+// A ServerConfig is a tls.Config in the form in which the connections of a server can share it.
+type ServerConfig struct{ v1, v2 *tls.Config }
+
+// NewServerConfig prepares a config. It returns nil if each connection needs a config of its own, as callbacks that choose
+// certificates or configs are told the connection's addresses.
+func NewServerConfig(c *tls.Config) *ServerConfig {
+	if c.GetConfigForClient != nil || c.GetCertificate != nil || c.GetEncryptedClientHelloKeys != nil {
+		return nil
+	}
+	return &ServerConfig{v1: sharedConfig(c, protocol.Version1), v2: sharedConfig(c, protocol.Version2)}
+}
+
+func sharedConfig(c *tls.Config, v protocol.Version) *tls.Config {
+	shared := cloneConfig(c)
+	wrapTickets(shared, c, v)
+	if shared.WrapSession == nil {
+		shared.WrapSession = c.EncryptTicket
+	}
+	return shared
+}
+
+func (s *ServerConfig) version(v protocol.Version) *tls.Config {
+	if v == protocol.Version2 {
+		return s.v2
+	}
+	return s.v1
+}
+
+// wrapTickets makes c ignore tickets of other versions. Those that it has no callback for are opened with the keys that keys has at
+// that time.
+func wrapTickets(c, keys *tls.Config, v protocol.Version) {
+	unwrap := c.UnwrapSession
+	if unwrap == nil {
+		unwrap = keys.DecryptTicket
+	}
+	c.UnwrapSession = unwrapVersion(v, unwrap)
+}
+
 func serverConfig(p *Params) *tls.Config {
+	if p.Server != nil {
+		return p.Server.version(p.Version)
+	}
 	// A config without ticket keys makes some when it first needs them. It must be the application's config
 	// that does so, not its clone, or no other connection could open the ticket. If tickets are disabled
 	// there is an error, which does not matter.
@@ -53,11 +94,7 @@ func serverConfig(p *Params) *tls.Config {
 			return chosen, nil
 		}
 	}
-	unwrap := c.UnwrapSession
-	if unwrap == nil {
-		unwrap = c.DecryptTicket
-	}
-	c.UnwrapSession = unwrapVersion(p.Version, unwrap)
+	wrapTickets(c, c, p.Version)
 	return c
 }
 

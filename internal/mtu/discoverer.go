@@ -18,6 +18,8 @@ const (
 	// sent before, so that short connections are not burdened with probes that hardly ever pass.
 	cheap      protocol.ByteCount = 1500
 	probeShare                    = 16
+	// deferredBytes is how much is sent after Defer until larger packets pay at once.
+	deferredBytes = 8 << 10
 )
 
 // A Discoverer is the state of the discovery on one path.
@@ -29,6 +31,8 @@ type Discoverer struct {
 	raiseAt monotime.Time      // when ceiling is forgotten; zero while the search is on or there is no ceiling
 
 	searching bool
+	notBefore monotime.Time // when the first probe may be sent, or once more than enough bytes were sent; zero: now
+	enough    uint64
 	probe     probe
 	hole      blackHole
 	ptos      int // during the handshake
@@ -69,6 +73,20 @@ func (d *Discoverer) Search(limit protocol.ByteCount) {
 	d.next()
 }
 
+// Defer keeps probes back until the given time, or until the connection sends more than a few packets: one that ends before is
+// not burdened with them. sentBytes is what was sent so far.
+func (d *Discoverer) Defer(until monotime.Time, sentBytes uint64) {
+	d.notBefore, d.enough = until, sentBytes+deferredBytes
+}
+
+// Deadline returns the time given to Defer as long as it is to come, else zero.
+func (d *Discoverer) Deadline(now monotime.Time) monotime.Time {
+	if now.Before(d.notBefore) {
+		return d.notBefore
+	}
+	return 0
+}
+
 // NextProbe returns the size of the probe to send now, 0 for none. sentBytes is what was sent so far.
 func (d *Discoverer) NextProbe(now monotime.Time, sentBytes uint64) protocol.ByteCount {
 	if !d.raiseAt.IsZero() && !now.Before(d.raiseAt) {
@@ -80,6 +98,9 @@ func (d *Discoverer) NextProbe(now monotime.Time, sentBytes uint64) protocol.Byt
 	}
 	if d.InDoubt() {
 		return d.current
+	}
+	if now.Before(d.notBefore) && sentBytes < d.enough {
+		return 0
 	}
 	if d.probe.size > cheap && sentBytes-d.probe.sentBytes < probeShare*uint64(d.probe.size) {
 		return 0

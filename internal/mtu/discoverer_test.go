@@ -137,6 +137,35 @@ func TestNoSearchBeforeItsTime(t *testing.T) {
 	}
 }
 
+func TestDeferredSearch(t *testing.T) {
+	const sent = 3000
+	until := second + second/10
+	for _, tc := range []struct {
+		name  string
+		now   monotime.Time
+		sent  uint64
+		probe bool
+	}{
+		{"neither time nor bytes", until - 1, sent + deferredBytes - 1, false},
+		{"time", until, sent, true},
+		{"bytes", second, sent + deferredBytes, true},
+	} {
+		d := New(second, 1280)
+		d.Search(1452)
+		d.Defer(until, sent)
+		if got := d.NextProbe(tc.now, tc.sent) != 0; got != tc.probe {
+			t.Errorf("%s: probe: %t, want %t", tc.name, got, tc.probe)
+		}
+		want := until
+		if tc.now == until {
+			want = 0
+		}
+		if got := d.Deadline(tc.now); got != want {
+			t.Errorf("%s: Deadline = %v, want %v", tc.name, got, want)
+		}
+	}
+}
+
 func TestLimitBelowCurrentSize(t *testing.T) {
 	d := New(second, 1452)
 	d.Search(1300)
