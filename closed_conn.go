@@ -4,6 +4,7 @@ import (
 	"net"
 	"sync"
 
+	"github.com/quic-go/quic-go/internal/monotime"
 	"github.com/quic-go/quic-go/internal/protocol"
 	"github.com/quic-go/quic-go/internal/udp"
 )
@@ -19,6 +20,8 @@ type closedConn struct {
 	remote    udp.Remote
 	cids      []protocol.ConnectionID
 	packet    []byte // nil: draining
+	// quietUntil is when the first answer to CONNECTION_CLOSE can be here: what comes before was sent without knowing of it.
+	quietUntil monotime.Time
 
 	mu            sync.Mutex // rank 4
 	received      int
@@ -40,13 +43,18 @@ func (c *closedConn) handlePacket(p udp.Packet) {
 	c.transport.enqueue(work{p: p, over: c})
 }
 
-// replies reports whether the 1st, 2nd, 4th, 8th and so on datagram is here. RFC 9000, Section 10.2.1: "An
+// replies reports whether the 1st, 2nd, 4th, 8th and so on datagram since quietUntil is here. RFC 9000, Section 10.2.1: "An
 // endpoint SHOULD limit the rate at which it generates packets in the closing state."
 func (c *closedConn) replies(p *udp.Packet) bool {
 	// RFC 9000, Section 10.2.1: "An endpoint in the closing state MUST either discard packets received from an
 	// unvalidated address or limit the cumulative size of packets it sends to an unvalidated address to three
 	// times the size of packets it receives from that address."
 	if !p.Remote.Equal(c.remote) {
+		return false
+	}
+	// "For instance, an endpoint could wait for a progressively increasing number of received packets or amount of time before
+	// responding to received packets."
+	if p.Time.Before(c.quietUntil) {
 		return false
 	}
 	c.mu.Lock()

@@ -1,6 +1,7 @@
 package quic
 
 import (
+	"bytes"
 	"errors"
 	"sync"
 	"time"
@@ -148,7 +149,9 @@ func (c *Conn) closePackets() []byte {
 	if size < minClosePacketSize {
 		return nil
 	}
-	b := make([]byte, 0, size)
+	memory := batchPool.Get().(*[]byte)
+	defer batchPool.Put(memory)
+	b := (*memory)[:0]
 	c.out.begin(c.activeDst())
 	for _, level := range [...]protocol.EncryptionLevel{protocol.EncryptionInitial, protocol.EncryptionHandshake, protocol.Encryption1RTT} {
 		if c.canSeal(level) {
@@ -161,7 +164,7 @@ func (c *Conn) closePackets() []byte {
 	}
 	b = c.sealPackets(b, padTo)
 	c.log.pathPacketSent(b, c.paths.manager.Active())
-	return b
+	return bytes.Clone(b)
 }
 
 // minClosePacketSize is the room that a CONNECTION_CLOSE without a reason needs in any case.

@@ -27,6 +27,7 @@ func (c *Conn) newRecovery() {
 	_, ecn, _ := c.transport.conn.Capabilities()
 	random := newRandomSource()
 	c.out.random = random
+	c.out.records = make([]recovery.Record, 0, usualRecords)
 	c.recovery = recovery.New(recovery.Params{
 		Perspective:      c.perspective,
 		MTU:              c.maxPacketSize,

@@ -19,6 +19,8 @@ const (
 	// maxPacketsInDatagram is one packet for each level that can be sent at the same time.
 	maxPacketsInDatagram = 4
 	maxPacketNumberLen   = 4
+	// usualRecords is how many records the datagrams of a handshake have, in the usual case.
+	usualRecords = 8
 )
 
 // An assembly is the datagram that is being put together and the batch of those that wait for one system call.
@@ -320,10 +322,16 @@ func (c *Conn) appendControl(b []byte, limit int) []byte {
 // appendConnectionIDs appends NEW_CONNECTION_ID and RETIRE_CONNECTION_ID frames.
 func (c *Conn) appendConnectionIDs(b []byte, limit int) []byte {
 	for c.issued.HasFrames() {
-		frame, ok := c.issued.NextFrame()
-		if b, ok = c.appendFrame(b, limit, &frame, recovery.Record{Kind: recordNewConnectionID, Value: frame.SequenceNumber}); !ok {
+		frame, _ := c.issued.NextFrame() // not by appendFrame: it would be allocated
+		if len(b)+int(frame.Length(c.version)) > limit {
 			return b
 		}
+		out, err := frame.Append(b, c.version)
+		if err != nil {
+			return b
+		}
+		b = out
+		c.record(recovery.Record{Kind: recordNewConnectionID, Value: frame.SequenceNumber})
 		c.issued.FrameSent()
 	}
 	for c.received.HasFrames() {

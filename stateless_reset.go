@@ -56,7 +56,8 @@ func (t *Transport) statelessResetToken(cid protocol.ConnectionID) protocol.Stat
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.mac.Reset()
-	r.mac.Write(cid.Bytes())
+	r.sum = cid.Append(r.sum[:0])
+	r.mac.Write(r.sum)
 	r.sum = r.mac.Sum(r.sum[:0])
 	return protocol.StatelessResetToken(r.sum[:resetTokenLen])
 }

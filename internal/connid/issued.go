@@ -200,6 +200,8 @@ func (s *Issued) fill() (added []protocol.ConnectionID, err error) {
 	if s.zeroLength() {
 		return nil, nil
 	}
+	missing := max(int(s.limit)-len(s.active), 0)
+	s.active, s.queue = slices.Grow(s.active, missing), slices.Grow(s.queue, missing)
 	for uint64(len(s.active)) < s.limit {
 		cid, err := s.generate()
 		if err != nil {
@@ -215,7 +217,6 @@ func (s *Issued) fill() (added []protocol.ConnectionID, err error) {
 
 // generate returns a connection ID that this connection does not route yet.
 func (s *Issued) generate() (protocol.ConnectionID, error) {
-	known := s.All()
 	for range maxGenerateAttempts {
 		cid, err := s.params.Generate()
 		if err != nil {
@@ -224,11 +225,17 @@ func (s *Issued) generate() (protocol.ConnectionID, error) {
 		if cid.Len() == 0 {
 			return protocol.ConnectionID{}, errors.New("generated connection ID is empty")
 		}
-		if !slices.Contains(known, cid) {
+		if !s.routes(cid) {
 			return cid, nil
 		}
 	}
 	return protocol.ConnectionID{}, errors.New("generated connection IDs repeat")
+}
+
+func (s *Issued) routes(cid protocol.ConnectionID) bool {
+	return slices.ContainsFunc(s.active, func(id issuedID) bool { return id.cid == cid }) ||
+		slices.ContainsFunc(s.retired, func(id retiredID) bool { return id.cid == cid }) ||
+		s.origDst != nil && *s.origDst == cid
 }
 
 // find returns the index of the active connection ID with the sequence number seq, or -1.

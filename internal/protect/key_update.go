@@ -23,7 +23,7 @@ func (k *OneRTT) OnAcked(largestAcked protocol.PacketNumber) {
 // says that the handshake is confirmed. The error is an AEAD_LIMIT_REACHED that ends the connection: the
 // keys are used up and cannot be updated.
 func (k *OneRTT) MaybeUpdate(now monotime.Time, confirmed bool) error {
-	if !k.CanOpen() || k.write.cur == nil {
+	if !k.CanOpen() || k.write.suite == nil {
 		return nil
 	}
 	k.noteConfirmation(now)

@@ -1,7 +1,6 @@
 package protect
 
 import (
-	"bytes"
 	"errors"
 	"time"
 
@@ -53,8 +52,11 @@ type generation struct {
 	secret []byte
 }
 
+// The keys of a direction are made for its first packet: many a short connection ends before.
+
 type writeKeys struct {
-	suite  *suite
+	suite  *suite // nil: no secret yet
+	secret []byte // until the keys are made
 	hp     masker // is the same in all key phases (RFC 9001, Section 6.1)
 	cur    *generation
 	sealed uint64                // packets of this key phase
@@ -63,9 +65,10 @@ type writeKeys struct {
 }
 
 type readKeys struct {
-	suite           *suite
+	suite           *suite // nil: no secret yet
+	secret          []byte // until the keys are made
 	hp              masker
-	prev, cur, next *generation           // next is there as soon as a packet is opened
+	prev, cur, next *generation           // next is there as soon as cur is
 	opened          uint64                // packets of this key phase
 	lowest, highest protocol.PacketNumber // of this key phase
 	prevHighest     protocol.PacketNumber // of the key phase before
@@ -84,40 +87,55 @@ func NewOneRTT(v protocol.Version, limits Limits) *OneRTT {
 	return k
 }
 
-// SetWriteSecret installs the keys for sending.
+// SetWriteSecret installs the keys for sending. It takes over the secret.
 func (k *OneRTT) SetWriteSecret(suite uint16, secret []byte) error {
-	s, hp, cur, err := k.firstGeneration(suite, secret)
+	s, err := suiteFor(suite, secret)
 	if err != nil {
 		return err
 	}
-	k.write.suite, k.write.hp, k.write.cur = s, hp, cur
+	k.write.suite, k.write.secret = s, secret
 	if k.limits.Confidentiality == 0 {
 		k.limits.Confidentiality = s.confidentiality
 	}
 	return nil
 }
 
-// SetReadSecret installs the keys for receiving.
+// SetReadSecret installs the keys for receiving. It takes over the secret.
 func (k *OneRTT) SetReadSecret(suite uint16, secret []byte) error {
-	s, hp, cur, err := k.firstGeneration(suite, secret)
+	s, err := suiteFor(suite, secret)
 	if err != nil {
 		return err
 	}
-	k.read.suite, k.read.hp, k.read.cur = s, hp, cur
+	k.read.suite, k.read.secret = s, secret
 	if k.limits.Integrity == 0 {
 		k.limits.Integrity = s.integrity
 	}
 	return nil
 }
 
-func (k *OneRTT) firstGeneration(id uint16, secret []byte) (s *suite, hp masker, cur *generation, err error) {
-	if s, err = suiteFor(id, secret); err != nil {
-		return nil, nil, nil, err
+// makeWriteKeys makes the keys for sending, if they are still to be made.
+func (k *OneRTT) makeWriteKeys() {
+	if w := &k.write; w.secret != nil {
+		w.hp, w.cur = k.firstGeneration(w.suite, w.secret)
+		w.secret = nil
 	}
-	if hp, err = newMasker(s, k.labels, secret); err != nil {
-		return nil, nil, nil, err
+}
+
+// makeReadKeys is makeWriteKeys for receiving. The first packet makes the keys of the next phase, too, whatever its Key Phase bit says.
+func (k *OneRTT) makeReadKeys() {
+	if r := &k.read; r.secret != nil {
+		r.hp, r.cur = k.firstGeneration(r.suite, r.secret)
+		r.next = k.nextGeneration(r.suite, r.cur)
+		r.secret = nil
 	}
-	return s, hp, k.newGeneration(s, bytes.Clone(secret)), nil
+}
+
+func (k *OneRTT) firstGeneration(s *suite, secret []byte) (masker, *generation) {
+	hp, err := newMasker(s, k.labels, secret)
+	if err != nil {
+		panic("BUG: 1-RTT header protection: " + err.Error())
+	}
+	return hp, k.newGeneration(s, secret)
 }
 
 func (k *OneRTT) newGeneration(s *suite, secret []byte) *generation {
@@ -133,22 +151,14 @@ func (k *OneRTT) nextGeneration(s *suite, g *generation) *generation {
 	return k.newGeneration(s, expandLabel(s.hash, g.secret, k.labels.ku, int(s.hash)))
 }
 
-// ensureNext makes the keys of the next phase for receiving. The first packet that arrives makes it, whatever its Key Phase bit
-// says, and a connection that ends before does without.
-func (k *OneRTT) ensureNext() {
-	if r := &k.read; r.next == nil {
-		r.next = k.nextGeneration(r.suite, r.cur)
-	}
-}
-
 // CanSeal reports whether there are keys for sending that may still be used. They may not if the
 // confidentiality limit was reached and no key update was possible.
 func (k *OneRTT) CanSeal() bool {
-	return k.write.cur != nil && k.write.sealed < k.limits.Confidentiality
+	return k.write.suite != nil && k.write.sealed < k.limits.Confidentiality
 }
 
 // CanOpen reports whether there are keys for receiving.
-func (k *OneRTT) CanOpen() bool { return k.read.cur != nil }
+func (k *OneRTT) CanOpen() bool { return k.read.suite != nil }
 
 // Phase returns the key phase of the packets that we send.
 func (k *OneRTT) Phase() protocol.KeyPhase { return k.phase }
@@ -160,6 +170,7 @@ func (k *OneRTT) Seal(b []byte, start, payload int, pn protocol.PacketNumber, pn
 	if !k.CanSeal() {
 		return b[:start]
 	}
+	k.makeWriteKeys()
 	b[start] &^= keyPhaseBit
 	if k.phase&1 != 0 {
 		b[start] |= keyPhaseBit
@@ -182,11 +193,11 @@ func (k *OneRTT) Open(now monotime.Time, pkt []byte, pnOffset int, largest proto
 	if k.fatal != nil {
 		return Opened{}, k.fatal
 	}
-	if r.cur == nil {
+	if !k.CanOpen() {
 		return Opened{}, ErrNoKeys
 	}
+	k.makeReadKeys()
 	k.lastPTO = pto
-	k.ensureNext()
 	if r.prev != nil && !r.prevUntil.IsZero() && now.After(r.prevUntil) {
 		r.prev, r.scratch = nil, nil
 	}
@@ -291,6 +302,8 @@ func (k *OneRTT) updateError(reason string) error {
 
 // rotate enters the next key phase.
 func (k *OneRTT) rotate() {
+	k.makeWriteKeys()
+	k.makeReadKeys()
 	k.phase++
 	k.notUntil, k.updateAfter = 0, k.limits.UpdateAfter
 
@@ -299,7 +312,6 @@ func (k *OneRTT) rotate() {
 	w.sealed, w.first, w.acked = 0, noPN, false
 
 	r := &k.read
-	k.ensureNext()
 	r.prev, r.cur, r.next = r.cur, r.next, k.nextGeneration(r.suite, r.next)
 	r.prevHighest, r.lowest, r.highest = r.highest, noPN, noPN
 	r.opened, r.prevUntil = 0, 0

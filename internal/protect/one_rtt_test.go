@@ -448,3 +448,17 @@ func TestOneRTTDoesNotAllocate(t *testing.T) {
 		}
 	}
 }
+
+// TestKeysAreMadeWhenNeeded: secrets alone cost nothing.
+func TestKeysAreMadeWhenNeeded(t *testing.T) {
+	k := NewOneRTT(protocol.Version1, Limits{})
+	secret := testSecret(32, 1)
+	got := testing.AllocsPerRun(100, func() {
+		if err := errors.Join(k.SetWriteSecret(suiteAES128GCMSHA256, secret), k.SetReadSecret(suiteAES128GCMSHA256, secret)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if got > 0 || !k.CanSeal() || !k.CanOpen() {
+		t.Errorf("%.0f allocations, CanSeal = %t, CanOpen = %t, want 0, true, true", got, k.CanSeal(), k.CanOpen())
+	}
+}
