@@ -37,10 +37,12 @@ func (c *Conn) newTLS() {
 		LocalAddr:       c.LocalAddr(),
 		RemoteAddr:      c.params.remote.NetAddr(),
 	}
-	if c.perspective == protocol.PerspectiveClient {
-		params.VersionInformation = c.versionInformation()
-		hp.TransportParameters = params.Append(make([]byte, 0, usualParameters), c.perspective)
-	} else {
+	if c.perspective == protocol.PerspectiveClient || len(c.params.preferredVersions) == 0 {
+		// Else a server can tell the version only when it has seen the client's offer. To wait for that costs two switches
+		// to the goroutine of TLS and back.
+		hp.TransportParameters = c.encodedParameters()
+	}
+	if c.perspective == protocol.PerspectiveServer {
 		hp.Server = c.params.serverTLS.config
 		hp.EnableEarlyData = c.config.Allow0RTT
 		hp.Replay = c.params.serverTLS.replay
@@ -58,10 +60,10 @@ func (c *Conn) newOneRTT() *protect.OneRTT {
 	return protect.NewOneRTT(c.version, c.transport.keyLimits)
 }
 
-// sendParameters gives the handshake of a server our transport parameters, as the version is known now.
-func (c *Conn) sendParameters() error {
+// encodedParameters returns our transport parameters as the version is known now.
+func (c *Conn) encodedParameters() []byte {
 	c.ourParams.VersionInformation = c.versionInformation()
-	return c.tls.SetTransportParameters(c.ourParams.Append(make([]byte, 0, usualParameters), c.perspective))
+	return c.ourParams.Append(make([]byte, 0, usualParameters), c.perspective)
 }
 
 // handshakeContext is what the TLS callbacks of the application see.
@@ -143,7 +145,7 @@ func (c *Conn) handleTLSEvent(now monotime.Time, e *handshake.Event) error {
 	case handshake.EventSessionRestored:
 		return c.restoreParameters(e.Data)
 	case handshake.EventTransportParametersRequired:
-		return c.sendParameters()
+		return c.tls.SetTransportParameters(c.encodedParameters())
 	case handshake.EventCryptoReady:
 		if c.perspective == protocol.PerspectiveClient && e.Level == protocol.EncryptionInitial {
 			c.scrambleHello()
