@@ -16,30 +16,35 @@ import (
 // errFieldsTooLarge says that a field section is larger than it may be once decoded.
 var errFieldsTooLarge = errors.New("http3: field section too large")
 
-// decodeFields decodes a field section. limit is compared with the size that RFC 9114, Section 4.2.2
-// defines; so what a few references to the static table expand to is bounded.
-func decodeFields(block []byte, limit int) ([]qpack.HeaderField, error) {
+// eachField decodes a field section and calls add with its lines. limit is compared with the size that RFC 9114,
+// Section 4.2.2 defines; so what a few references to the static table expand to is bounded.
+func eachField(block []byte, limit int, add func(qpack.HeaderField)) error {
 	block, err := checkPrefix(block)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	next := qpack.NewDecoder().Decode(block)
-	fields := make([]qpack.HeaderField, 0, 16)
 	size := 0
-	for {
+	for lines := 0; ; lines++ {
 		f, err := next()
 		if err == io.EOF {
-			return fields, nil
+			return nil
 		}
 		if err != nil {
-			return nil, decodingError(err)
+			return decodingError(err)
 		}
 		size += len(f.Name) + len(f.Value) + fieldLineOverhead
-		if size > limit || len(fields) >= maxFieldLines {
-			return nil, errFieldsTooLarge
+		if size > limit || lines >= maxFieldLines {
+			return errFieldsTooLarge
 		}
-		fields = append(fields, f)
+		add(f)
 	}
+}
+
+// decodeFields returns the lines of a field section.
+func decodeFields(block []byte, limit int) (fields []qpack.HeaderField, err error) {
+	err = eachField(block, limit, func(f qpack.HeaderField) { fields = append(fields, f) })
+	return fields, err
 }
 
 // checkPrefix checks the prefix of a field section, and returns the section with a Base of zero: "A field section that
@@ -128,65 +133,87 @@ const (
 
 // A message is a header section or a trailer section whose field lines are valid each by itself.
 type message struct {
+	kind                                              messageKind
 	method, scheme, authority, path, protocol, status string
 	seen                                              pseudo
+	regular                                           bool // a regular field line was seen
 
 	header        http.Header
-	contentLength int64 // -1 without Content-Length
+	values        []string // memory for the first value of each name
+	contentLength int64    // -1 without Content-Length
 }
 
-// parseMessage validates the field lines of a header or trailer section.
-func parseMessage(fields []qpack.HeaderField, kind messageKind) (*message, error) {
-	m := &message{header: make(http.Header, len(fields)), contentLength: -1}
-	values := make([]string, 0, len(fields)) // one array for the first value of each name
-	regular := false
-	for _, f := range fields {
-		if f.IsPseudo() {
-			if kind == trailerSection {
-				// "Pseudo-header fields MUST NOT appear in trailer sections."
-				// (RFC 9114, Section 4.3)
-				return nil, malformed("received pseudo header in trailer: %s", quoteName(f.Name))
-			}
-			// "Any request or response that contains a pseudo-header field that appears in a header
-			// section after a regular header field MUST be treated as malformed." (RFC 9114,
-			// Section 4.3)
-			if regular {
-				return nil, malformed("received pseudo header %s after a regular header field", quoteName(f.Name))
-			}
-			if err := m.setPseudo(f.Name, f.Value, kind); err != nil {
-				return nil, err
-			}
-			continue
+// parse decodes a field section and validates its field lines.
+func (m *message) parse(block []byte, limit int, kind messageKind) error {
+	lines := min(4+len(block)/fieldLineGuess, maxLineGuess)
+	m.kind, m.contentLength = kind, -1
+	m.header, m.values = make(http.Header, lines), make([]string, 0, lines)
+	var fault error
+	err := eachField(block, limit, func(f qpack.HeaderField) {
+		if fault == nil { // what cannot be decoded is worse than what is malformed
+			fault = m.add(f)
 		}
-		regular = true
-		value, err := checkField(f)
-		if err != nil {
-			return nil, err
-		}
-		if f.Name == "content-length" && kind != trailerSection {
-			if err := m.setContentLength(value); err != nil {
-				return nil, err
-			}
-			m.header["Content-Length"] = append(values[len(values):], value)[:1:1]
-			values = values[:len(values)+1]
-			continue
-		}
-		key := http.CanonicalHeaderKey(f.Name)
-		if vs, ok := m.header[key]; ok {
-			m.header[key] = append(vs, value)
-			continue
-		}
-		m.header[key] = append(values[len(values):], value)[:1:1]
-		values = values[:len(values)+1]
+	})
+	if err != nil {
+		return err
 	}
-	return m, nil
+	return fault
+}
+
+// How much memory parse begins with: a line for so many bytes of the section, and no more than that.
+const (
+	fieldLineGuess = 24
+	maxLineGuess   = 32
+)
+
+// add notes a field line.
+func (m *message) add(f qpack.HeaderField) error {
+	if f.IsPseudo() {
+		return m.addPseudo(f)
+	}
+	m.regular = true
+	key, value, err := checkField(f)
+	if err != nil {
+		return err
+	}
+	values, again := m.header[key]
+	if key == "Content-Length" && m.kind != trailerSection {
+		if err := m.setContentLength(value); err != nil {
+			return err
+		}
+		values = values[:0] // several equal ones count as one
+	}
+	if again {
+		m.header[key] = append(values, value)
+		return nil
+	}
+	if len(m.values) == cap(m.values) {
+		m.values = make([]string, 0, cap(m.values))
+	}
+	m.values = append(m.values, value)
+	n := len(m.values)
+	m.header[key] = m.values[n-1 : n : n]
+	return nil
+}
+
+func (m *message) addPseudo(f qpack.HeaderField) error {
+	if m.kind == trailerSection {
+		// "Pseudo-header fields MUST NOT appear in trailer sections." (RFC 9114, Section 4.3)
+		return malformed("received pseudo header in trailer: %s", quoteName(f.Name))
+	}
+	// "Any request or response that contains a pseudo-header field that appears in a header section after a regular
+	// header field MUST be treated as malformed." (RFC 9114, Section 4.3)
+	if m.regular {
+		return malformed("received pseudo header %s after a regular header field", quoteName(f.Name))
+	}
+	return m.setPseudo(f.Name, f.Value)
 }
 
 // setPseudo notes a pseudo-header field.
 //
 // "Endpoints MUST treat a request or response that contains undefined or invalid pseudo-header fields
 // as malformed." (RFC 9114, Section 4.3)
-func (m *message) setPseudo(name, value string, kind messageKind) error {
+func (m *message) setPseudo(name, value string) error {
 	var id pseudo
 	var field *string
 	switch name {
@@ -205,7 +232,7 @@ func (m *message) setPseudo(name, value string, kind messageKind) error {
 	default:
 		return malformed("unknown pseudo header: %s", quoteName(name))
 	}
-	if (id == pseudoStatus) != (kind == responseMessage) {
+	if (id == pseudoStatus) != (m.kind == responseMessage) {
 		return malformed("invalid pseudo header in this message: %s", name)
 	}
 	if m.seen&id != 0 {
@@ -219,7 +246,7 @@ func (m *message) setPseudo(name, value string, kind messageKind) error {
 	return nil
 }
 
-// setContentLength notes a Content-Length. Several equal ones count as one.
+// setContentLength notes a Content-Length.
 func (m *message) setContentLength(value string) error {
 	n, err := parseContentLength(value)
 	if err != nil {
@@ -238,24 +265,29 @@ func parseContentLength(s string) (int64, error) {
 	return int64(n), err
 }
 
-// checkField validates a regular field line and returns its value without surrounding white space.
-func checkField(f qpack.HeaderField) (string, error) {
+// checkField validates a regular field line and returns its key in an http.Header, and its value without surrounding white
+// space.
+func checkField(f qpack.HeaderField) (key, value string, err error) {
+	key, common := canonicalNames[f.Name]
 	// "A request or response containing uppercase characters in field names MUST be treated as
 	// malformed." (RFC 9114, Section 4.2)
-	if !httpguts.ValidHeaderFieldName(f.Name) || hasUpper(f.Name) {
-		return "", malformed("invalid header field name: %s", strconv.QuoteToASCII(f.Name))
+	if !common && (!httpguts.ValidHeaderFieldName(f.Name) || hasUpper(f.Name)) {
+		return "", "", malformed("invalid header field name: %s", strconv.QuoteToASCII(f.Name))
 	}
 	if !httpguts.ValidHeaderFieldValue(f.Value) {
-		return "", malformed("invalid header field value for %s", f.Name)
+		return "", "", malformed("invalid header field value for %s", f.Name)
 	}
-	value := textproto.TrimString(f.Value)
+	value = textproto.TrimString(f.Value)
 	// "any message containing connection-specific fields MUST be treated as malformed. The only
 	// exception to this is the TE header field, which MAY be present in an HTTP/3 request header;
 	// when it is, it MUST NOT contain any value other than "trailers"." (RFC 9114, Section 4.2)
 	if isConnectionSpecific(f.Name) || f.Name == "te" && !strings.EqualFold(value, "trailers") {
-		return "", malformed("invalid header field name: %q", f.Name)
+		return "", "", malformed("invalid header field name: %q", f.Name)
 	}
-	return value, nil
+	if !common {
+		key = http.CanonicalHeaderKey(f.Name)
+	}
+	return key, value, nil
 }
 
 func isConnectionSpecific(name string) bool {
@@ -284,16 +316,16 @@ func quoteName(name string) string {
 
 // parseTrailers decodes and validates a trailer section.
 func parseTrailers(block []byte, limit int) (http.Header, error) {
-	fields, err := decodeFields(block, limit)
+	var m message
+	err := m.parse(block, limit, trailerSection)
 	if err == errFieldsTooLarge {
 		return nil, streamErrorf(ErrCodeExcessiveLoad, "http3: trailers too large (max: %d bytes)", limit)
 	}
+	if e, ok := err.(*streamError); ok && e.code == ErrCodeMessageError {
+		return nil, malformed("http3: %w", err)
+	}
 	if err != nil {
 		return nil, err
-	}
-	m, err := parseMessage(fields, trailerSection)
-	if err != nil {
-		return nil, malformed("http3: %w", err)
 	}
 	for key := range m.header {
 		// Fields that are needed to find the end of the message, or to route it, do not belong

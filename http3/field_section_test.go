@@ -3,7 +3,9 @@ package http3
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -168,6 +170,43 @@ func BenchmarkParseRequest(b *testing.B) {
 	for b.Loop() {
 		if _, err := parseRequest(block, 1<<20); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// What cannot be decoded closes the connection even if a line before it is malformed.
+func TestDecodingErrorsComeFirst(t *testing.T) {
+	malformedLine := encode("Upper", "x")
+	if _, err := parseRequest(malformedLine, 1<<20); err == nil {
+		t.Error("an upper case name is accepted")
+	}
+	_, err := parseRequest(append(malformedLine, 0xff, 0x24), 1<<20) // static index 99
+	var connErr *connError
+	if !errors.As(err, &connErr) || connErr.code != ErrCodeQPACKDecompressionFailed {
+		t.Errorf("got %v, want QPACK_DECOMPRESSION_FAILED", err)
+	}
+	if _, err := parseRequest(malformedLine, 36); err != errFieldsTooLarge {
+		t.Errorf("got %v, want %v", err, errFieldsTooLarge)
+	}
+}
+
+// More names than a section of its length lets expect: each has its own values.
+func TestManyShortFields(t *testing.T) {
+	fields := []string{":status", "200"}
+	for i := range 300 {
+		fields = append(fields, fmt.Sprint("x", i), fmt.Sprint(i), fmt.Sprint("x", i/2), "again")
+	}
+	rsp, err := parseResponse(encode(fields...), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 300 {
+		want := []string{fmt.Sprint(i)}
+		if i < 150 {
+			want = append(want, "again", "again")
+		}
+		if got := rsp.Header[fmt.Sprint("X", i)]; !slices.Equal(got, want) {
+			t.Errorf("field %d: got %q, want %q", i, got, want)
 		}
 	}
 }

@@ -17,6 +17,7 @@ type fieldWriter struct {
 	block   bytes.Buffer
 	encoder *qpack.Encoder
 	size    uint64
+	frames  []byte // memory for the frame and what is written with it
 }
 
 var fieldWriters = sync.Pool{New: func() any {
@@ -29,7 +30,7 @@ func newFieldWriter() *fieldWriter { return fieldWriters.Get().(*fieldWriter) }
 
 // release makes w usable for other field sections. A large buffer is not kept.
 func (w *fieldWriter) release() {
-	if w.block.Cap() > 64<<10 {
+	if w.block.Cap() > 64<<10 || cap(w.frames) > 64<<10 {
 		return
 	}
 	w.encoder.Close()
@@ -87,6 +88,12 @@ func (w *fieldWriter) addHeader(key string, values []string) {
 	}
 }
 
+// frame returns the HEADERS frame, which is valid until release.
+func (w *fieldWriter) frame() []byte {
+	w.frames = w.append(w.frames[:0])
+	return w.frames
+}
+
 // append appends the HEADERS frame to b.
 func (w *fieldWriter) append(b []byte) []byte {
 	if w.block.Len() == 0 {
@@ -116,25 +123,32 @@ func lowerName(key string) string {
 	return strings.ToLower(key)
 }
 
-// lowerNames saves an allocation for common names.
-var lowerNames = func() map[string]string {
-	m := make(map[string]string)
-	for _, name := range []string{
-		"accept", "accept-encoding", "accept-language", "accept-ranges", "access-control-allow-origin", "age", "alt-svc",
-		"authorization", "cache-control", "content-disposition", "content-encoding", "content-language", "content-length",
-		"content-range", "content-security-policy", "content-type", "cookie", "date", "etag", "expect", "expires",
-		"if-match", "if-modified-since", "if-none-match", "if-range", "last-modified", "link", "location", "origin",
-		"priority", "range", "referer", "retry-after", "server", "set-cookie", "strict-transport-security", "te", "trailer",
-		"user-agent", "vary", "via", "www-authenticate", "x-content-type-options", "x-forwarded-for", "x-frame-options",
-		"capsule-protocol",
-	} {
-		m[http.CanonicalHeaderKey(name)] = name
+// commonNames are names of header fields whose two spellings are not worked out each time.
+var commonNames = []string{
+	"accept", "accept-encoding", "accept-language", "accept-ranges", "access-control-allow-origin", "age", "alt-svc",
+	"authorization", "cache-control", "content-disposition", "content-encoding", "content-language", "content-length",
+	"content-range", "content-security-policy", "content-type", "cookie", "date", "etag", "expect", "expires",
+	"if-match", "if-modified-since", "if-none-match", "if-range", "last-modified", "link", "location", "origin",
+	"priority", "range", "referer", "retry-after", "server", "set-cookie", "strict-transport-security", "te", "trailer",
+	"user-agent", "vary", "via", "www-authenticate", "x-content-type-options", "x-forwarded-for", "x-frame-options",
+	"capsule-protocol",
+}
+
+// lowerNames and canonicalNames are the spellings of commonNames on the wire and in an http.Header, by the other one.
+var lowerNames, canonicalNames = func() (lower, canonical map[string]string) {
+	lower, canonical = make(map[string]string), make(map[string]string)
+	for _, name := range commonNames {
+		key := http.CanonicalHeaderKey(name)
+		lower[key], canonical[name] = name, key
 	}
-	return m
+	return lower, canonical
 }()
 
 // appendTrailers appends a HEADERS frame with the trailer fields, or nothing if there are none.
 func appendTrailers(b []byte, trailer http.Header) []byte {
+	if len(trailer) == 0 {
+		return b
+	}
 	w := newFieldWriter()
 	defer w.release()
 	for key, values := range trailer {

@@ -11,33 +11,32 @@ import (
 
 // parseRequest turns a header section into an http.Request without body, context and connection.
 func parseRequest(block []byte, limit int) (*http.Request, error) {
-	fields, err := decodeFields(block, limit)
-	if err != nil {
-		return nil, err
-	}
-	m, err := parseMessage(fields, requestMessage)
-	if err != nil {
-		return nil, err
+	req := &http.Request{}
+	return req, fillRequest(req, block, limit)
+}
+
+// fillRequest is parseRequest for an empty request.
+func fillRequest(req *http.Request, block []byte, limit int) error {
+	var m message
+	if err := m.parse(block, limit, requestMessage); err != nil {
+		return err
 	}
 	if !isToken(m.method) {
-		return nil, malformed("invalid :method %s", strconv.QuoteToASCII(m.method))
+		return malformed("invalid :method %s", strconv.QuoteToASCII(m.method))
 	}
 	if err := m.takeHost(); err != nil {
-		return nil, err
+		return err
 	}
-	req := &http.Request{
-		Method:        m.method,
-		Proto:         "HTTP/3.0",
-		ProtoMajor:    3,
-		Header:        m.header,
-		Host:          m.authority,
-		ContentLength: m.contentLength,
-	}
+	req.Method = m.method
+	req.Proto, req.ProtoMajor = "HTTP/3.0", 3
+	req.Header = m.header
+	req.Host = m.authority
+	req.ContentLength = m.contentLength
 	if m.seen&pseudoProtocol != 0 {
 		req.Proto = m.protocol
 	}
 	if err := m.setTarget(req); err != nil {
-		return nil, err
+		return err
 	}
 	if cookies := m.header["Cookie"]; len(cookies) > 1 {
 		// "If a decompressed field section contains multiple cookie field lines, these MUST be
@@ -47,11 +46,9 @@ func parseRequest(block []byte, limit int) (*http.Request, error) {
 	}
 	req.Trailer = takeTrailerNames(m.header)
 	if m.seen&pseudoProtocol != 0 {
-		if err := checkCapsuleMessage(m.header, 0); err != nil {
-			return nil, err
-		}
+		return checkCapsuleMessage(m.header, 0)
 	}
-	return req, nil
+	return nil
 }
 
 // takeHost merges the Host field into m.authority.

@@ -7,12 +7,8 @@ import (
 
 // parseResponse turns a header section into an http.Response without body and request.
 func parseResponse(block []byte, limit int) (*http.Response, error) {
-	fields, err := decodeFields(block, limit)
-	if err != nil {
-		return nil, err
-	}
-	m, err := parseMessage(fields, responseMessage)
-	if err != nil {
+	var m message
+	if err := m.parse(block, limit, responseMessage); err != nil {
 		return nil, err
 	}
 	status, err := m.parseStatus()
@@ -20,7 +16,7 @@ func parseResponse(block []byte, limit int) (*http.Response, error) {
 		return nil, err
 	}
 	rsp := &http.Response{
-		Status:        m.status + " " + http.StatusText(status),
+		Status:        statusLine(m.status, status),
 		StatusCode:    status,
 		Proto:         "HTTP/3.0",
 		ProtoMajor:    3,
@@ -32,6 +28,14 @@ func parseResponse(block []byte, limit int) (*http.Response, error) {
 		rsp.ContentLength = 0
 	}
 	return rsp, nil
+}
+
+// statusLine returns Response.Status.
+func statusLine(digits string, status int) string {
+	if status == http.StatusOK { // without an allocation
+		return "200 OK"
+	}
+	return digits + " " + http.StatusText(status)
 }
 
 // parseStatus parses the status code.
