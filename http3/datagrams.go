@@ -86,18 +86,47 @@ type datagramQueue struct {
 	conn *connection
 
 	mu      sync.Mutex // leaf, guards what follows
-	waiting [][]byte
+	waiting datagramRing
 	err     error         // why nothing more will arrive
 	refused bool          // the request has no semantics for datagrams
 	retired bool          // what waits counts no more, it is the user's
 	changed chan struct{} // closed, and replaced, on a change; nil if nobody waits
 }
 
+// A datagramRing is the memory of a datagramQueue. It grows with what waits and is used again.
+type datagramRing struct {
+	slots [][]byte // a power of two of them
+	first int
+	n     int
+}
+
+func (r *datagramRing) at(i int) *[]byte { return &r.slots[(r.first+i)&(len(r.slots)-1)] }
+
+func (r *datagramRing) push(payload []byte) {
+	if r.n == len(r.slots) {
+		slots := make([][]byte, max(2*r.n, 4))
+		for i := range r.n {
+			slots[i] = *r.at(i)
+		}
+		r.slots, r.first = slots, 0
+	}
+	*r.at(r.n) = payload
+	r.n++
+}
+
+func (r *datagramRing) pop() (payload []byte) {
+	slot := r.at(0)
+	payload, *slot = *slot, nil
+	r.first++
+	r.n--
+	return payload
+}
+
 // push reports false if the request has no semantics for datagrams.
 func (q *datagramQueue) push(payload []byte) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.err != nil || q.refused || len(q.waiting) >= maxStreamDatagrams {
+	if q.err != nil || q.refused || q.waiting.n >= maxStreamDatagrams {
 		return q.err != nil || !q.refused
 	}
 	n := accounted(payload)
@@ -105,7 +134,7 @@ func (q *datagramQueue) push(payload []byte) bool {
 		q.conn.datagramBytes.Add(-n)
 		return true
 	}
-	q.waiting = append(q.waiting, payload)
+	q.waiting.push(payload)
 	q.wakeLocked()
 	return true
 }
@@ -116,7 +145,7 @@ func (q *datagramQueue) refuse() {
 	defer q.mu.Unlock()
 	q.refused = true
 	q.forgetLocked()
-	q.waiting = nil
+	q.waiting = datagramRing{}
 }
 
 // close makes pop return err once the queue is empty.
@@ -143,8 +172,8 @@ func (q *datagramQueue) forgetLocked() {
 	if q.retired {
 		return
 	}
-	for _, payload := range q.waiting {
-		q.conn.datagramBytes.Add(-accounted(payload))
+	for i := range q.waiting.n {
+		q.conn.datagramBytes.Add(-accounted(*q.waiting.at(i)))
 	}
 }
 
@@ -177,10 +206,8 @@ func (q *datagramQueue) pop(ctx context.Context) ([]byte, error) {
 func (q *datagramQueue) tryPop() (payload []byte, changed <-chan struct{}, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.waiting) > 0 {
-		payload = q.waiting[0]
-		q.waiting[0] = nil
-		q.waiting = q.waiting[1:]
+	if q.waiting.n > 0 {
+		payload = q.waiting.pop()
 		if !q.retired {
 			q.conn.datagramBytes.Add(-accounted(payload))
 		}

@@ -59,7 +59,7 @@ func TestDatagramBytesAreBounded(t *testing.T) {
 			for range maxStreamDatagrams {
 				q.push(make([]byte, size))
 			}
-			kept += len(q.waiting)
+			kept += q.waiting.n
 		}
 		if want := maxDatagramBytes / each; kept != want || int(c.datagramBytes.Load()) != kept*each {
 			t.Errorf("%d datagrams of %d bytes are kept and %d bytes accounted, want %d", kept, size, c.datagramBytes.Load(), want)
@@ -86,4 +86,38 @@ func TestDatagramQueueWakesAll(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A queue that is never empty goes round its memory many times.
+func TestDatagramQueueKeepsOrderAndMemory(t *testing.T) {
+	c := &connection{}
+	q := &datagramQueue{conn: c}
+	payloads := make([][]byte, 256)
+	for i := range payloads {
+		payloads[i] = []byte{byte(i)}
+	}
+	pushed, popped := 0, 0
+	move := func(in, out int) {
+		for range in {
+			q.push(payloads[pushed%256])
+			pushed++
+		}
+		for range out {
+			if b, _, err := q.tryPop(); err != nil || len(b) != 1 || b[0] != byte(popped) {
+				t.Fatalf("datagram %d: got %v, %v", popped, b, err)
+			}
+			popped++
+		}
+	}
+	move(3, 0)
+	for range 20 { // grows with its first slot in the middle
+		move(7, 5)
+	}
+	if n := testing.AllocsPerRun(100, func() { move(21, 21) }); n != 0 {
+		t.Errorf("%v allocations for 21 datagrams, want none", n)
+	}
+	move(0, pushed-popped)
+	if n := c.datagramBytes.Load(); n != 0 {
+		t.Errorf("%d bytes are accounted, want 0", n)
+	}
 }
