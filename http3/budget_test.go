@@ -10,7 +10,7 @@ import (
 )
 
 // requestAllocations is what a request and its response may allocate: client, server and simulated network together. The race detector allocates too, so this file is not built with it.
-const requestAllocations = 95
+const requestAllocations = 53
 
 func TestRequestsStayInBudget(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

@@ -77,29 +77,9 @@ func (c *ClientConn) HandleBidirectionalStream(str *quic.Stream) {
 // OpenRequestStream opens a stream for one request, to be sent with RequestStream.SendRequestHeader.
 // It waits until the server's stream limit permits it or ctx ends.
 func (c *ClientConn) OpenRequestStream(ctx context.Context) (*RequestStream, error) {
-	s, err := c.openStream(ctx)
-	if err != nil {
+	s := &RequestStream{}
+	if err := s.open(ctx, c); err != nil {
 		return nil, err
-	}
-	return &RequestStream{str: s, conn: c}, nil
-}
-
-func (c *ClientConn) openStream(ctx context.Context) (*Stream, error) {
-	if err := c.conn.closed(); err != nil {
-		return nil, err
-	}
-	if c.goingAway() {
-		return nil, errGoingAway
-	}
-	str, err := c.conn.qc.OpenStreamSync(ctx)
-	if err != nil {
-		return nil, convertError(err)
-	}
-	s := newStream(&c.conn, str)
-	if s == nil {
-		str.CancelRead(quic.StreamErrorCode(ErrCodeRequestCanceled))
-		str.CancelWrite(quic.StreamErrorCode(ErrCodeRequestCanceled))
-		return nil, errGoingAway
 	}
 	return s, nil
 }

@@ -26,6 +26,9 @@ type RequestStream struct {
 	extended bool // the request is an extended CONNECT
 	answered bool // the header of the final response was read
 	trace    *httptrace.ClientTrace
+
+	whole wholeStream  // memory of str
+	body  responseBody // of the response
 }
 
 var (
@@ -34,6 +37,28 @@ var (
 	errResponseTooEarly = errors.New("http3: invalid use of RequestStream.ReadResponse before SendRequestHeader")
 	errDuplicateHeader  = errors.New("http3: invalid duplicate use of RequestStream.SendRequestHeader")
 )
+
+// open opens the stream.
+func (s *RequestStream) open(ctx context.Context, c *ClientConn) error {
+	if err := c.conn.closed(); err != nil {
+		return err
+	}
+	if c.goingAway() {
+		return errGoingAway
+	}
+	str, err := c.conn.qc.OpenStreamSync(ctx)
+	if err != nil {
+		return convertError(err)
+	}
+	whole := s.whole.init(&c.conn, str)
+	if whole == nil {
+		str.CancelRead(quic.StreamErrorCode(ErrCodeRequestCanceled))
+		str.CancelWrite(quic.StreamErrorCode(ErrCodeRequestCanceled))
+		return errGoingAway
+	}
+	s.str, s.conn = whole, c
+	return nil
+}
 
 // SendRequestHeader sends the header of a request. The request's body is not sent; use Write and
 // Close for it. It does not ask for compression. If the request is an extended CONNECT (RFC 9220), it waits for the
@@ -76,7 +101,7 @@ func (s *RequestStream) sendHeader(req *http.Request, askGzip bool) error {
 		return err
 	}
 	s.sent, s.method, s.extended = true, wireMethod(req.Method), isExtendedConnect(req)
-	b := w.append(nil)
+	b := w.frame()
 	s.str.log.created(s.StreamID(), b)
 	_, err := s.str.str.Write(b)
 	return convertError(err)
@@ -96,8 +121,8 @@ func (s *RequestStream) ReadResponse() (*http.Response, error) {
 		rsp.Body = http.NoBody
 		return rsp, nil
 	}
-	s.answered = true
 	rsp.Body = s.newBody(rsp)
+	s.answered = true
 	return rsp, nil
 }
 
@@ -138,7 +163,11 @@ func (s *RequestStream) readResponse() (*http.Response, error) {
 
 // newBody returns the body of a final response.
 func (s *RequestStream) newBody(rsp *http.Response) *responseBody {
-	b := &responseBody{str: s.str, rsp: rsp, left: rsp.ContentLength}
+	b := &s.body
+	if s.answered {
+		b = &responseBody{} // a response too many
+	}
+	b.str, b.rsp, b.left = s.str, rsp, rsp.ContentLength
 	switch {
 	case s.method == http.MethodConnect && rsp.StatusCode < 300:
 		// "A client MUST ignore any Content-Length or Transfer-Encoding header fields received in a

@@ -36,9 +36,12 @@ type responseWriter struct {
 	status     int   // of the final response, 0 before WriteHeader
 	length     int64 // the Content-Length that the handler has set, -1 if none
 	written    int64 // by the handler
-	buf        []byte
 	headerSent bool
 	hijacked   bool
+
+	buf    []byte                // written and not yet sent; in memory
+	memory *[responseBuffer]byte // nil if buf is empty
+	values [2]string             // memory for the header fields that the handler has not set
 
 	continueMu  sync.Mutex
 	mayContinue bool // the client waits for 100 (Continue), and no final header was sent
@@ -51,15 +54,13 @@ var (
 	_ Settingser          = &responseWriter{}
 )
 
-func newResponseWriter(s *Stream, req *http.Request, srv *Server) *responseWriter {
-	return &responseWriter{
-		str:    s,
-		server: srv,
-		isHead: req != nil && req.Method == http.MethodHead,
-		tunnel: req != nil && req.Method == http.MethodConnect,
-		header: make(http.Header),
-		length: -1,
+// init prepares the response to a request, which is nil if it was not understood.
+func (w *responseWriter) init(s *Stream, req *http.Request, srv *Server) {
+	w.str, w.server = s, srv
+	if req != nil {
+		w.isHead, w.tunnel = req.Method == http.MethodHead, req.Method == http.MethodConnect
 	}
+	w.header, w.length = make(http.Header), -1
 }
 
 func (w *responseWriter) Header() http.Header { return w.header }
@@ -84,8 +85,10 @@ func (w *responseWriter) WriteHeader(status int) {
 		w.endContinue()
 	}
 	if status < 200 {
-		if b, err := w.appendHeader(nil, status); err == nil {
-			w.writeFrames(b)
+		f := newFieldWriter()
+		defer f.release()
+		if err := w.addHeader(f, status); err == nil {
+			w.writeFrames(f.frame())
 		}
 		return
 	}
@@ -130,11 +133,11 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 	}
 	w.written += int64(len(p))
 	if w.isHead {
-		w.buf = append(w.buf, p[:min(len(p), max(0, sniffBytes-len(w.buf)))]...)
+		w.keep(p[:min(len(p), max(0, sniffBytes-len(w.buf)))])
 		return len(p), nil
 	}
 	if len(w.buf)+len(p) < responseBuffer {
-		w.buf = append(w.buf, p...)
+		w.keep(p)
 		return len(p), nil
 	}
 	w.sniff(p)
@@ -143,6 +146,24 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 	}
 	return w.str.Write(p)
 }
+
+// keep puts content of the response into the buffer, which has room for it.
+func (w *responseWriter) keep(p []byte) {
+	if w.memory == nil {
+		w.memory = responseBuffers.Get().(*[responseBuffer]byte)
+	}
+	w.buf = append(w.memory[:len(w.buf)], p...)
+}
+
+// forget empties the buffer.
+func (w *responseWriter) forget() {
+	if w.memory != nil {
+		responseBuffers.Put(w.memory)
+		w.memory, w.buf = nil, nil
+	}
+}
+
+var responseBuffers = sync.Pool{New: func() any { return new([responseBuffer]byte) }}
 
 // sniffBytes is the length of what http.DetectContentType looks at.
 const sniffBytes = 512
@@ -163,7 +184,8 @@ func (w *responseWriter) sniff(p []byte) {
 	if len(first) < sniffBytes {
 		first = append(first[:len(first):len(first)], p[:min(len(p), sniffBytes)]...)
 	}
-	w.header.Set("Content-Type", http.DetectContentType(first))
+	w.values[0] = http.DetectContentType(first)
+	w.header["Content-Type"] = w.values[0:1:1]
 }
 
 // Flush sends what was written so far.
@@ -187,26 +209,29 @@ func (w *responseWriter) flush() error {
 			return nil
 		}
 		_, err := w.str.Write(w.buf)
-		w.buf = w.buf[:0]
+		w.forget()
 		return err
 	}
 	w.sniff(nil)
 	if w.isHead {
-		w.buf = nil
+		w.forget()
 	}
 	if w.length < 0 {
 		// It was set after WriteHeader: nothing has made the content agree with it.
 		delete(w.header, "Content-Length")
 	}
-	b, err := w.appendHeader(make([]byte, 0, 512+len(w.buf)), w.status)
-	if err != nil {
+	f := newFieldWriter()
+	defer f.release()
+	if err := w.addHeader(f, w.status); err != nil {
 		return err
 	}
 	w.headerSent = true
 	w.endContinue()
+	b := f.frame()
 	if len(w.buf) > 0 {
 		b = append(appendFrameHeader(b, frameData, len(w.buf)), w.buf...)
-		w.buf = w.buf[:0]
+		f.frames = b
+		w.forget()
 	}
 	return w.writeFrames(b)
 }
@@ -230,7 +255,7 @@ func (w *responseWriter) sendContinue() {
 	f := newFieldWriter()
 	defer f.release()
 	f.add(":status", "100")
-	w.writeFrames(f.append(nil))
+	w.writeFrames(f.frame())
 }
 
 // endContinue keeps sendContinue from sending anything after the final header.
@@ -240,11 +265,8 @@ func (w *responseWriter) endContinue() {
 	w.continueMu.Unlock()
 }
 
-// appendHeader appends a HEADERS frame with the header of a response. It fails if the client does not
-// accept that much.
-func (w *responseWriter) appendHeader(b []byte, status int) ([]byte, error) {
-	f := newFieldWriter()
-	defer f.release()
+// addHeader adds the header of a response. It fails if the client does not accept that much.
+func (w *responseWriter) addHeader(f *fieldWriter, status int) error {
 	f.add(":status", strconv.Itoa(status))
 	trailers := w.declaredTrailers()
 	for key, values := range w.header {
@@ -259,12 +281,9 @@ func (w *responseWriter) appendHeader(b []byte, status int) ([]byte, error) {
 		f.addHeader(key, values)
 	}
 	if _, ok := w.header["Date"]; !ok && status >= 200 {
-		f.add("date", time.Now().UTC().Format(http.TimeFormat))
+		f.add("date", w.server.date())
 	}
-	if err := w.str.conn.checkFieldSize(f.size); err != nil {
-		return nil, err
-	}
-	return f.append(b), nil
+	return w.str.conn.checkFieldSize(f.size)
 }
 
 // declaredTrailers returns the keys that the Trailer header announces, of fields that are allowed in
@@ -314,7 +333,8 @@ func (w *responseWriter) setContentLength() {
 		return
 	}
 	if values, ok := w.header["Content-Length"]; !ok || len(values) > 0 {
-		w.header.Set("Content-Length", strconv.FormatInt(w.written, 10))
+		w.values[1] = strconv.FormatInt(w.written, 10)
+		w.header["Content-Length"] = w.values[1:2:2]
 		w.length = w.written
 	}
 }

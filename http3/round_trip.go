@@ -32,7 +32,8 @@ const (
 type exchange struct {
 	conn      *ClientConn
 	req       *http.Request
-	str       *RequestStream
+	str       *RequestStream // nil before it is open
+	stream    RequestStream  // memory of str
 	trace     *httptrace.ClientTrace
 	askGzip   bool
 	stop      func() bool // ends the watch over the request's context; may be nil
@@ -93,16 +94,15 @@ func (x *exchange) run() (*http.Response, error) {
 		return nil, err
 	}
 	ctx := x.req.Context()
-	str, err := x.conn.openStream(ctx)
-	if err != nil {
+	if err := x.stream.open(ctx, x.conn); err != nil {
 		return nil, err
 	}
-	x.str = &RequestStream{str: str, conn: x.conn, trace: x.trace}
+	x.str, x.stream.trace = &x.stream, x.trace
 	if x.req.Method != http.MethodConnect {
-		str.datagrams.refuse()
+		x.str.str.datagrams.refuse()
 	}
 	if ctx.Done() != nil {
-		x.stop = context.AfterFunc(ctx, func() { str.abort(ErrCodeRequestCanceled) })
+		x.stop = context.AfterFunc(ctx, func() { x.str.abort(ErrCodeRequestCanceled) })
 	}
 	if err := x.send(); err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/quic-go/quic-go"
@@ -75,6 +76,14 @@ type Server struct {
 	conns     map[*serverConn]struct{}
 	drained   chan struct{} // closed when the last connection is gone; nil if nobody waits
 	altSvc    string
+
+	dateLine atomic.Pointer[dateLine] // of the last response
+}
+
+// A dateLine is the Date of responses in one second.
+type dateLine struct {
+	second int64
+	text   string
 }
 
 // runningLocked returns a context that ends when the server is closed.
@@ -204,4 +213,15 @@ func (s *Server) handler() http.Handler {
 		return http.DefaultServeMux
 	}
 	return s.Handler
+}
+
+// date returns the Date of a response.
+func (s *Server) date() string {
+	now := time.Now()
+	if line := s.dateLine.Load(); line != nil && line.second == now.Unix() {
+		return line.text
+	}
+	text := now.UTC().Format(http.TimeFormat)
+	s.dateLine.Store(&dateLine{now.Unix(), text})
+	return text
 }

@@ -2,7 +2,9 @@ package http3
 
 import (
 	"context"
+	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/quic-go/quic-go"
@@ -50,6 +52,8 @@ type serverConn struct {
 	server *Server
 	ctx    context.Context // has the values of the requests' contexts
 
+	remote atomic.Pointer[remoteAddr] // of the last request
+
 	// reader of the control stream only
 	maxPushID  uint64 // the client's
 	pushGoAway uint64 // the push ID of the client's GOAWAY frame, plus 1
@@ -62,6 +66,12 @@ type serverConn struct {
 	goAwayID   quic.StreamID              // requests of this and higher IDs are rejected
 	goAwaySent bool                       // the client has had the time to learn of it
 	priorities map[quic.StreamID]priority // of streams not yet open
+}
+
+// A remoteAddr is an address and its text.
+type remoteAddr struct {
+	addr *net.UDPAddr
+	text string
 }
 
 // newConn begins to serve a connection. maxStreams is how many request streams a client may have open, 0 if that is not
@@ -101,7 +111,7 @@ func (s *Server) newConn(qc *quic.Conn, maxStreams int64) (*serverConn, error) {
 
 // admit makes a request stream known. It returns nil if the stream comes after a GOAWAY frame.
 func (c *serverConn) admit(str *quic.Stream) *Stream {
-	s := newStream(&c.conn, str)
+	s := new(wholeStream).init(&c.conn, str)
 	if s == nil {
 		// "A server rejected a request without performing any application processing."
 		// (RFC 9114, Section 8.1)

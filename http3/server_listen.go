@@ -121,6 +121,9 @@ func (s *Server) serve(ln QUICListener, own bool) error {
 		return err
 	}
 	defer s.removeListener(ln)
+	end := make(chan struct{})
+	defer close(end)
+	w := newWorkers(end)
 	maxStreams := int64(0)
 	if own {
 		maxStreams = s.maxIncomingStreams()
@@ -136,12 +139,12 @@ func (s *Server) serve(ln QUICListener, own bool) error {
 		if err != nil {
 			return err
 		}
-		go s.serveAccepted(conn, maxStreams)
+		go s.serveAccepted(conn, maxStreams, w)
 	}
 }
 
-func (s *Server) serveAccepted(conn *quic.Conn, maxStreams int64) {
-	if err := s.serveConn(conn, maxStreams); err != nil && s.Logger != nil {
+func (s *Server) serveAccepted(conn *quic.Conn, maxStreams int64, w *workers) {
+	if err := s.serveConn(conn, maxStreams, w); err != nil && s.Logger != nil {
 		s.Logger.Debug("serving connection failed", "remote", conn.RemoteAddr().String(), "error", err)
 	}
 }
@@ -149,9 +152,9 @@ func (s *Server) serveAccepted(conn *quic.Conn, maxStreams int64) {
 // ServeQUICConn serves HTTP/3 on a connection until that is over. It returns nil if either side has
 // closed it with ErrCodeNoError, or the client with a code that means nothing, and the connection's error
 // otherwise.
-func (s *Server) ServeQUICConn(conn *quic.Conn) error { return s.serveConn(conn, 0) }
+func (s *Server) ServeQUICConn(conn *quic.Conn) error { return s.serveConn(conn, 0, nil) }
 
-func (s *Server) serveConn(conn *quic.Conn, maxStreams int64) error {
+func (s *Server) serveConn(conn *quic.Conn, maxStreams int64, w *workers) error {
 	c, err := s.newConn(conn, maxStreams)
 	if err != nil {
 		return err
@@ -164,7 +167,7 @@ func (s *Server) serveConn(conn *quic.Conn, maxStreams int64) error {
 			return endOfConn(err)
 		}
 		if st := c.admit(str); st != nil {
-			go c.handleRequest(st)
+			w.handle(task{c, st})
 		}
 	}
 }

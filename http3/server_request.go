@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"runtime"
 	"strings"
@@ -13,15 +14,27 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// A requestContext is the context of a request: it ends with the send half of the stream, and has the
-// values of the connection's context.
+// A serverRequest is a request and its response, in one piece of memory.
+type serverRequest struct {
+	*http.Request
+	context requestContext
+	body    requestBody
+	writer  responseWriter
+}
+
+// A requestContext is the context of a request: it ends with the send half of the stream, whose context is made when
+// it is needed, and has the values of the connection's context.
 type requestContext struct {
-	context.Context
+	str    *quic.Stream
 	values context.Context
 }
 
-func (c requestContext) Value(key any) any {
-	if v := c.Context.Value(key); v != nil {
+func (c *requestContext) Deadline() (time.Time, bool) { return c.str.Context().Deadline() }
+func (c *requestContext) Done() <-chan struct{}       { return c.str.Context().Done() }
+func (c *requestContext) Err() error                  { return c.str.Context().Err() }
+
+func (c *requestContext) Value(key any) any {
+	if v := c.str.Context().Value(key); v != nil {
 		return v
 	}
 	return c.values.Value(key)
@@ -46,7 +59,7 @@ func (c *serverConn) handleRequest(s *Stream) {
 }
 
 // readRequest reads the header section of a request.
-func (c *serverConn) readRequest(s *Stream) (*http.Request, error) {
+func (c *serverConn) readRequest(s *Stream) (*serverRequest, error) {
 	t, length, err := s.nextFrame()
 	if err != nil {
 		return nil, err
@@ -57,20 +70,34 @@ func (c *serverConn) readRequest(s *Stream) (*http.Request, error) {
 	if length > uint64(c.conn.fieldLimit) {
 		return nil, errFieldsTooLarge
 	}
-	var req *http.Request
-	err = s.withPayload(int(length), func(block []byte) (err error) {
-		req, err = parseRequest(block, c.conn.fieldLimit)
-		return err
-	})
+	var req http.Request
+	err = s.withPayload(int(length), func(block []byte) error { return fillRequest(&req, block, c.conn.fieldLimit) })
 	if err != nil {
 		return nil, err
 	}
 	s.connect = req.Method == http.MethodConnect
-	req.RemoteAddr = c.conn.qc.RemoteAddr().String()
+	req.RemoteAddr = c.remoteAddr()
 	req.TLS = c.conn.tls()
-	req = req.WithContext(requestContext{Context: s.Context(), values: c.ctx})
-	req.Body = &requestBody{str: s, req: req, left: req.ContentLength}
-	return req, nil
+	r := &serverRequest{context: requestContext{str: s.str, values: c.ctx}}
+	r.Request = req.WithContext(&r.context)
+	r.body.str, r.body.req, r.body.left = s, r.Request, req.ContentLength
+	r.Body = &r.body
+	r.writer.init(s, r.Request, c.server)
+	return r, nil
+}
+
+// remoteAddr returns the text of the client's address, which seldom changes.
+func (c *serverConn) remoteAddr() string {
+	addr, ok := c.conn.qc.RemoteAddr().(*net.UDPAddr)
+	if !ok {
+		return c.conn.qc.RemoteAddr().String()
+	}
+	last := c.remote.Load()
+	if last == nil || last.addr.Port != addr.Port || last.addr.Zone != addr.Zone || !last.addr.IP.Equal(addr.IP) {
+		last = &remoteAddr{addr, addr.String()}
+		c.remote.Store(last)
+	}
+	return last.text
 }
 
 // refuse ends a stream on which no valid request has arrived.
@@ -86,7 +113,8 @@ func (c *serverConn) refuse(s *Stream, err error) {
 	}
 	if err == errFieldsTooLarge {
 		c.logRefusal(s, err)
-		w := newResponseWriter(s, nil, c.server)
+		w := &responseWriter{}
+		w.init(s, nil, c.server)
 		w.WriteHeader(http.StatusRequestHeaderFieldsTooLarge)
 		w.Flush()
 		s.Close()
@@ -104,9 +132,8 @@ func (c *serverConn) logRefusal(s *Stream, err error) {
 }
 
 // serve runs the handler and completes its response.
-func (c *serverConn) serve(s *Stream, req *http.Request) {
-	w := newResponseWriter(s, req, c.server)
-	body := req.Body.(*requestBody)
+func (c *serverConn) serve(s *Stream, req *serverRequest) {
+	w, body := &req.writer, &req.body
 	if httpguts.HeaderValuesContainsToken(req.Header["Expect"], "100-continue") {
 		w.mayContinue = true
 		body.onRead = w.sendContinue
@@ -122,7 +149,7 @@ func (c *serverConn) serve(s *Stream, req *http.Request) {
 		}
 		s.abort(ErrCodeInternalError)
 	}()
-	c.server.handler().ServeHTTP(w, req)
+	c.server.handler().ServeHTTP(w, req.Request)
 	returned = true
 	if w.hijacked {
 		return

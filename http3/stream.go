@@ -44,15 +44,16 @@ type quicStream struct {
 	owed   atomic.Int64 // bytes of the DATA frame whose header was written; Close may be called meanwhile
 }
 
-// newStream makes a Stream of a QUIC stream and makes conn know it. It returns nil if conn takes on no
-// further request.
-func newStream(conn *connection, str *quic.Stream) *Stream {
-	both := &struct {
-		stream Stream
-		quic   quicStream
-	}{}
-	s := &both.stream
-	s.quicStream, s.conn, s.datagrams.conn = &both.quic, conn, conn
+// A wholeStream is a Stream with all that belongs to it, in one piece of memory.
+type wholeStream struct {
+	stream Stream
+	quic   quicStream
+}
+
+// init makes a Stream of a QUIC stream and makes conn know it. It returns nil if conn takes on no further request.
+func (m *wholeStream) init(conn *connection, str *quic.Stream) *Stream {
+	s := &m.stream
+	s.quicStream, s.conn, s.datagrams.conn = &m.quic, conn, conn
 	s.str, s.log = str, conn.log
 	if !conn.add(s) {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/quic-go/quic-go"
@@ -233,6 +234,9 @@ func authority(req *http.Request) string {
 	}
 	if ascii, err := httpguts.PunycodeHostPort(host); err == nil {
 		host = ascii
+	}
+	if whole := req.URL.Host; len(whole) == len(host)+1+len(port) && strings.HasPrefix(whole, host) && !strings.Contains(host, ":") {
+		return whole // without an allocation
 	}
 	return net.JoinHostPort(host, port)
 }

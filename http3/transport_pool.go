@@ -51,10 +51,14 @@ func (t *Transport) acquire(req *http.Request, key string, opt RoundTripOpt) (*p
 		if p.err != nil {
 			return nil, p.err
 		}
-		info := httptrace.GotConnInfo{Conn: tracedConn{p.conn}, Reused: p.conn.wasAnswered()}
-		info.IdleTime, info.WasIdle = p.conn.idleTime()
+		traced := trace != nil && trace.GotConn != nil
+		var info httptrace.GotConnInfo
+		if traced {
+			info.Conn, info.Reused = tracedConn{p.conn}, p.conn.wasAnswered()
+			info.IdleTime, info.WasIdle = p.conn.idleTime()
+		}
 		if t.take(p, req) {
-			if trace != nil && trace.GotConn != nil {
+			if traced {
 				trace.GotConn(info)
 			}
 			return p, nil
