@@ -183,13 +183,19 @@ func TestAckFrequencyRequests(t *testing.T) {
 	}
 }
 
+// ackFrequencyScene returns a server that is connected to a client with the extension.
+func ackFrequencyScene(t *testing.T) *scene {
+	s := newScene(t, protocol.PerspectiveServer)
+	minDelay := time.Millisecond
+	s.peerOptions.Parameters = func(tp *wire.TransportParameters) { tp.MinAckDelay = &minDelay }
+	s.connect()
+	return s
+}
+
 // A request that is lost is followed by another one.
 func TestLostAckFrequency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newScene(t, protocol.PerspectiveServer)
-		minDelay := time.Millisecond
-		s.peerOptions.Parameters = func(tp *wire.TransportParameters) { tp.MinAckDelay = &minDelay }
-		s.connect()
+		s := ackFrequencyScene(t)
 		s.peer.HoldAcks()
 		var wg sync.WaitGroup
 		wg.Go(func() { s.sendMuch(4) })
@@ -223,10 +229,7 @@ func TestLostAckFrequency(t *testing.T) {
 // The last packet of a burst asks for an ACK.
 func TestBurstEndsWithImmediateAck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newScene(t, protocol.PerspectiveServer)
-		minDelay := time.Millisecond
-		s.peerOptions.Parameters = func(tp *wire.TransportParameters) { tp.MinAckDelay = &minDelay }
-		s.connect()
+		s := ackFrequencyScene(t)
 		s.sendMuch(4)
 		s.peer.Forget()
 		str, err := s.conn.OpenUniStream()

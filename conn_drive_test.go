@@ -78,7 +78,7 @@ func newDriven(t testing.TB, conf *Config, segments int) *driven {
 		s.timer = time.NewTimer(time.Hour)
 		t.Cleanup(func() {
 			s.endWith(ErrTransportClosed, endSilent)
-			s.finish()
+			s.finish(monotime.Now())
 		})
 		return s
 	}

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/quic-go/quic-go/internal/monotime"
 	"github.com/quic-go/quic-go/internal/protocol"
 )
 
@@ -187,7 +186,7 @@ func (t *Transport) connClosed(c *Conn, cids []protocol.ConnectionID, closePacke
 	delete(t.table.conns, c)
 	if linger > 0 && t.table.err == nil && t.table.closed < maxClosedConns {
 		over = newClosedConn(t, remote, cids, closePacket)
-		over.quietUntil = monotime.Now().Add(c.recovery.RTT().Min())
+		over.quietUntil = c.life.finishedAt.Add(c.recovery.RTT().Min())
 		t.table.closed++
 	}
 	for _, cid := range cids {

@@ -105,6 +105,7 @@ type lifecycle struct {
 	peerSrc        protocol.ConnectionID // Source Connection ID of the peer's Initials
 	token          []byte                // client: for Initials
 	creationTime   monotime.Time
+	finishedAt     monotime.Time
 	remembered     *wire.TransportParameters // client: those of 0-RTT
 }
 

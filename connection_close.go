@@ -100,7 +100,8 @@ func (c *Conn) handleConnectionClose(f *wire.Decoded) {
 }
 
 // finish ends everything. It is the last thing that the loop does.
-func (c *Conn) finish() {
+func (c *Conn) finish(now monotime.Time) {
+	c.life.finishedAt = now
 	var packet []byte
 	if c.endKind == endLocal {
 		packet = c.closePackets()

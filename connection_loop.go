@@ -42,7 +42,7 @@ func (c *Conn) run() {
 			c.wait(now)
 		}
 	}
-	c.finish()
+	c.finish(monotime.Now())
 	finished = true
 }
 

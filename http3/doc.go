@@ -9,8 +9,8 @@
 // Goroutines: a connection has one that accepts unidirectional streams, one for each critical
 // stream that the peer has opened, one for datagrams if they are on, and, unless the connection is
 // a raw one, one that accepts bidirectional streams. On a server each request has a goroutine while its
-// handler runs; those of a listener are used again, one request after the other. On a client a request runs in the goroutine that makes it; uploading a request body
-// takes one more.
+// handler runs; those of a listener are used again, one request after the other. On a client a request
+// runs in the goroutine that makes it; uploading a request body takes one more.
 //
 // How a stream stands is never guessed from the results of Read and Write: what depends on it
 // (datagrams, maps of streams, the idle timeout, Shutdown) follows the state callbacks of package
