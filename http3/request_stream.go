@@ -27,8 +27,7 @@ type RequestStream struct {
 	answered bool // the header of the final response was read
 	trace    *httptrace.ClientTrace
 
-	whole wholeStream  // memory of str
-	body  responseBody // of the response
+	body responseBody // of the response
 }
 
 var (
@@ -50,7 +49,7 @@ func (s *RequestStream) open(ctx context.Context, c *ClientConn) error {
 	if err != nil {
 		return convertError(err)
 	}
-	whole := s.whole.init(&c.conn, str)
+	whole := new(wholeStream).init(&c.conn, str)
 	if whole == nil {
 		str.CancelRead(quic.StreamErrorCode(ErrCodeRequestCanceled))
 		str.CancelWrite(quic.StreamErrorCode(ErrCodeRequestCanceled))
